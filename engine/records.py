@@ -1,0 +1,114 @@
+"""The framed record file of a run: what the engine reports, one self-contained frame a report."""
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """One report of a run. `time` is seconds since the Unix epoch."""
+
+    time: float
+
+
+class Metrics(Record, frozen=True, kw_only=True, tag="metrics"):
+    """Values of several series at one step. `system` series count seconds since the epoch as their step."""
+
+    step: int
+    values: dict[str, float]
+    system: bool = False
+
+
+class Progress(Record, frozen=True, kw_only=True, tag="progress"):
+    """How far the run is: `done` of `total` `unit`s."""
+
+    done: int
+    total: int
+    unit: str
+
+
+class LevelScores(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of one taxonomy level; level 1 is the coarsest."""
+
+    level: int
+    f1_micro: float
+    f1_macro: float
+    accuracy: float
+
+
+class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of one class; `category` is its code, such as `20` at level 1 and `2003` at level 2."""
+
+    level: int
+    category: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Evaluation(Record, frozen=True, kw_only=True, tag="evaluation"):
+    """One pass over a labelled split."""
+
+    step: int
+    epoch: int | None = None
+    split: str
+    fold: int | None = None
+    loss: float | None = None
+    f1_mean: float
+    levels: list[LevelScores]
+    classes: list[ClassScores] = []
+
+
+class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
+    """A complete checkpoint at `path`, relative to the run's directory; `sha256` is of `model.safetensors`."""
+
+    step: int
+    epoch: int | None = None
+    kind: str
+    path: str
+    bytes: int
+    sha256: str
+    f1_mean: float | None = None
+
+
+class CheckpointDeleted(Record, frozen=True, kw_only=True, tag="checkpoint_deleted"):
+    """The checkpoint at `path` was removed by the retention rule."""
+
+    path: str
+
+
+class Artifact(Record, frozen=True, kw_only=True, tag="artifact"):
+    """Another output of the run: features, predictions, submission, plot, patch."""
+
+    kind: str
+    path: str
+    bytes: int
+    sha256: str
+    meta: dict[str, str | int | float | bool | None] = {}
+
+
+class State(Record, frozen=True, kw_only=True, tag="state"):
+    """The run's own word on its state: `running`, `finished`, `stopped` or `failed` (with `error`)."""
+
+    status: str
+    error: str | None = None
+
+
+class Environment(Record, frozen=True, kw_only=True, tag="environment"):
+    """What is needed to repeat the run: command, git commit, versions, host, devices."""
+
+    values: dict[str, str | int | float | bool | None]
+
+
+class Resumed(Record, frozen=True, kw_only=True, tag="resumed"):
+    """The run goes on from the checkpoint of `step`: whatever was reported for later steps is void.
+
+    `step` -1 means from the beginning. System series are kept.
+    """
+
+    step: int
+    attempt: int
+
+
+AnyRecord = (
+    Metrics | Progress | Evaluation | Checkpoint | CheckpointDeleted | Artifact | State | Environment | Resumed
+)

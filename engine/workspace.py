@@ -1,0 +1,69 @@
+"""The workspace: the folder reeltop runs in, and where everything in it lives."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import ReeltopError
+
+WORKSPACE_VARIABLE = "REELTOP_WORKSPACE"
+STORE_VARIABLE = "REELTOP_STORE"
+STORE_FILE = "experiments.db"
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with `experiments.db`, `configs/`, `runs/` and `data/`; relative paths in configs start here."""
+
+    root: Path
+    store_url: str
+
+    @classmethod
+    def open(cls, root: str | Path | None = None, store: str | None = None) -> "Workspace":
+        """The workspace at `root`, else `$REELTOP_WORKSPACE`, else the current folder.
+
+        Raises:
+            ReeltopError: `root` is not a folder.
+        """
+        folder = Path(root or os.environ.get(WORKSPACE_VARIABLE) or ".").expanduser().resolve()
+        if not folder.is_dir():
+            raise ReeltopError(f"workspace {folder} is not a folder: make it with `reeltop init {folder}`")
+        url = store or os.environ.get(STORE_VARIABLE) or f"sqlite:///{folder / STORE_FILE}"
+        if "://" not in url:
+            url = f"sqlite:///{Path(url).expanduser().resolve()}"
+        return cls(folder, url)
+
+    @property
+    def runs(self) -> Path:
+        """Folder of run directories."""
+        return self.root / "runs"
+
+    @property
+    def configs(self) -> Path:
+        """Folder of the workspace's configuration files."""
+        return self.root / "configs"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Lock file that makes one supervisor the only one of this store."""
+        return self.root / f"{self._store_stem}.supervisor.lock"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """What the detached supervisor prints."""
+        return self.root / f"{self._store_stem}.supervisor.log"
+
+    @property
+    def _store_stem(self) -> str:
+        return _UNSAFE.sub("_", self.store_url.rsplit("/", 1)[-1]) or STORE_FILE
+
+    def resolve(self, path: str | Path) -> Path:
+        """`path` as an absolute path; relative ones start at the workspace."""
+        return (self.root / Path(path).expanduser()).resolve()
+
+    def run_dir(self, run_id: int, name: str) -> Path:
+        """Directory of a run: `runs/<id>-<name>`, the name reduced to characters safe in a path."""
+        slug = _UNSAFE.sub("-", name).strip("-.")[:60] or "run"
+        return self.runs / f"{run_id}-{slug}"
