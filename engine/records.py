@@ -1,6 +1,14 @@
 """The framed record file of a run: what the engine reports, one self-contained frame a report."""
 
+import os
+from pathlib import Path
+from typing import NamedTuple
+
 import msgspec
+
+from engine.framing import BACKLOG_BYTES, FrameWriter, frames, pack
+
+RECORDS_FILE = "records.bin"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -110,5 +118,83 @@ class Resumed(Record, frozen=True, kw_only=True, tag="resumed"):
 
 
 AnyRecord = (
-    Metrics | Progress | Evaluation | Checkpoint | CheckpointDeleted | Artifact | State | Environment | Resumed
+    Metrics
+    | Progress
+    | Evaluation
+    | Checkpoint
+    | CheckpointDeleted
+    | Artifact
+    | State
+    | Environment
+    | Resumed
 )
+
+_READ_BYTES = 4 << 20
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
+
+
+class Batch(NamedTuple):
+    """Records read in one go: `offset` is where to read on, `more` says that another read would find some now."""
+
+    records: list[AnyRecord]
+    offset: int
+    bad_frames: int = 0
+    more: bool = False
+
+
+class RecordWriter:
+    """Appends records to a record file, one `write` each; see `FrameWriter` for what it survives."""
+
+    def __init__(self, path: Path, *, backlog_bytes: int = BACKLOG_BYTES) -> None:
+        self._frames = FrameWriter(path, backlog_bytes=backlog_bytes)
+        self.flush = self._frames.flush
+        self.close = self._frames.close
+
+    @property
+    def waiting(self) -> int:
+        """Records that the disk has refused so far."""
+        return self._frames.waiting
+
+    @property
+    def dropped(self) -> int:
+        """Metrics and progress records given up because too much waited for the disk."""
+        return self._frames.dropped
+
+    def write(self, record: AnyRecord) -> None:
+        """Append one record.
+
+        Raises:
+            ValueError: the record is larger than a frame may be, or the writer is closed.
+        """
+        frame = pack(_encoder.encode(record))
+        self._frames.write(frame, droppable=type(record) is Metrics or type(record) is Progress)
+
+
+def read_records(path: Path, offset: int = 0, *, max_bytes: int = _READ_BYTES) -> Batch:
+    """Read the records after `offset`: about `max_bytes` of them, or one that is larger.
+
+    A torn last frame is left for a later read. Damage is skipped and counted once a good frame follows it, so that
+    `offset` only ever rests on the end of a good frame. A missing file, or one shorter than `offset`, reads as empty.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Batch([], offset)
+    try:
+        records: list[AnyRecord] = []
+        position = offset
+        bad_frames = 0
+        for frame in frames(fd, offset):
+            if records and frame.end - offset > max_bytes:
+                return Batch(records, position, bad_frames, more=True)
+            bad_frames += frame.skipped
+            position = frame.end
+            try:
+                records.append(_decoder.decode(frame.payload))
+            except _UNREADABLE:
+                bad_frames += 1
+        return Batch(records, position, bad_frames)
+    finally:
+        os.close(fd)
