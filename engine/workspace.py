@@ -63,6 +63,16 @@ class Workspace:
         """`path` as an absolute path; relative ones start at the workspace."""
         return (self.root / Path(path).expanduser()).resolve()
 
+    @property
+    def cache(self) -> Path:
+        """Folder of caches that can be deleted at any time."""
+        return self.root / "data" / ".cache"
+
+    def model(self, name: str) -> str:
+        """A model's folder where there is one of this name, else the name as it is: a hub's."""
+        folder = self.resolve(name)
+        return str(folder) if folder.is_dir() else name
+
     def run_dir(self, run_id: int, name: str) -> Path:
         """Directory of a run: `runs/<id>-<name>`, the name reduced to characters safe in a path."""
         slug = _UNSAFE.sub("-", name).strip("-.")[:60] or "run"

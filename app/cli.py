@@ -1,0 +1,285 @@
+"""The `reeltop` command: one thin function a verb.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage or bad input (one line says what, where and the fix).
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import ReeltopError
+from engine.workspace import STORE_VARIABLE, WORKSPACE_VARIABLE, Workspace
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique name, @last or @best.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")]
+
+
+def main() -> None:
+    """Run the command line; a person's mistake ends in one line and exit code 2."""
+    try:
+        app()
+    except ReeltopError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    workspace: Annotated[
+        str | None, typer.Option(metavar="DIR", help=f"Workspace folder (or ${WORKSPACE_VARIABLE}).")
+    ] = None,
+    store: Annotated[str | None, typer.Option(metavar="URL", help=f"Store (or ${STORE_VARIABLE}).")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """reeltop: launch, watch and compare video classification experiments from the terminal.
+
+    Without a verb it opens the terminal interface on this folder's experiments.db.
+    """
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(f"reeltop {version_of('reeltop')}")
+        raise typer.Exit
+    if context.invoked_subcommand in ("init", "sample", "tiny-models", "check", "score"):
+        context.obj = (workspace, store)
+        return
+    context.obj = Workspace.open(workspace, store)
+    if context.invoked_subcommand is None:
+        from app.verbs.interface import open_interface
+
+        open_interface(context.obj)
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    folder: Annotated[str, typer.Argument(metavar="[DIR]", help="The folder, made if missing.")] = ".",
+) -> None:
+    """Make a workspace: configs/, .gitignore and an empty store."""
+    from app.verbs.workspace import init_workspace
+
+    _, store = context.obj
+    made = init_workspace(Path(folder), store)
+    print(f"workspace {made.root}: try `reeltop demo`, or `reeltop run configs/sample/pipeline.yaml`")
+
+
+@app.command()
+def demo(context: typer.Context) -> None:
+    """Make the sample data and models, run configs/sample, watch it."""
+    from app.verbs.demo import run_demo
+
+    raise typer.Exit(run_demo(context.obj))
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Data set folder to make.")],
+    videos: Annotated[int, typer.Option(min=20, max=1_000_000, help="Labelled videos.")] = 600,
+    classes: Annotated[int, typer.Option(min=4, max=200, help="Level-2 classes.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 802,
+) -> None:
+    """Write a data set in the challenge's layout, and tiny models for it in DIR/models."""
+    from app.verbs.workspace import write_sample
+
+    write_sample(folder, videos=videos, classes=classes, seed=seed)
+
+
+@app.command("tiny-models")
+def tiny_models(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA_DIR", help="Data set whose text makes the vocabulary.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for bert/ and clip/.")],
+    hidden: Annotated[int, typer.Option(min=16, max=1024, help="Hidden size.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, max=24, help="Layers of each model.")] = 2,
+    image_size: Annotated[int, typer.Option(min=16, max=512, help="Pixels of a frame's side.")] = 64,
+) -> None:
+    """Write small untrained BERT and CLIP-vision folders, to try things without a hub."""
+    from app.verbs.workspace import write_tiny_models
+
+    write_tiny_models(data, out, hidden=hidden, layers=layers, image_size=image_size)
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A stage or a pipeline.")],
+    overrides: Set = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run or pipeline.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the end; exit 1 unless all finished.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run; queue nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Queue a stage or a pipeline."""
+    from app.verbs.run import queue
+
+    raise typer.Exit(
+        queue(context.obj, config, overrides or [], name, wait=wait, dry_run=dry_run, as_json=as_json)
+    )
+
+
+@app.command()
+def ls(
+    context: typer.Context,
+    filters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER]", help="Such as: stage=finetune 'f1_mean>0.6' tag=best"),
+    ] = None,
+    sort: Annotated[str, typer.Option(help="Column or metric; a leading - is descending.")] = "-created",
+    limit: Annotated[int, typer.Option(min=1, help="Rows.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List runs."""
+    from app.verbs.runs import list_runs
+
+    list_runs(context.obj, " ".join(filters or []), sort, limit, as_json=as_json)
+
+
+@app.command()
+def show(context: typer.Context, run: Run, as_json: Json = False) -> None:
+    """All about one run."""
+    from app.verbs.runs import show_run
+
+    show_run(context.obj, run, as_json=as_json)
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    run: Run,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
+    lines: Annotated[int | None, typer.Option("-n", "--lines", min=0, help="Only the last lines.")] = None,
+) -> None:
+    """Print a run's log."""
+    from app.verbs.logs import print_log
+
+    print_log(context.obj, run, follow=follow, lines=lines)
+
+
+@app.command()
+def stop(context: typer.Context, run: Run, as_json: Json = False) -> None:
+    """Ask a run to write a checkpoint and end; it can be resumed."""
+    from app.verbs.runs import act
+
+    act(context.obj, run, "stop", as_json=as_json)
+
+
+@app.command()
+def kill(context: typer.Context, run: Run, as_json: Json = False) -> None:
+    """End a run at once; it can be resumed from its last checkpoint."""
+    from app.verbs.runs import act
+
+    act(context.obj, run, "kill", as_json=as_json)
+
+
+@app.command()
+def resume(
+    context: typer.Context,
+    run: Run,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the end; exit 1 unless it finished.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Queue a stopped, crashed or failed run to go on from its last checkpoint."""
+    from app.verbs.run import wait_for
+    from app.verbs.runs import act
+
+    run_id = act(context.obj, run, "resume", as_json=as_json and not wait)
+    if wait:
+        raise typer.Exit(wait_for(context.obj, [run_id], as_json=as_json))
+
+
+@app.command()
+def rm(context: typer.Context, run: Run, as_json: Json = False) -> None:
+    """Remove an ended run from the lists; its directory stays."""
+    from app.verbs.runs import act
+
+    act(context.obj, run, "rm", as_json=as_json)
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    run: Run,
+    annotations: Annotated[Path, typer.Option(help="Annotations of the videos to classify.")],
+    out: Annotated[Path, typer.Option(help="Submission file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Classify videos with a run's best checkpoint and write the submission file."""
+    from app.verbs.predict import predict_file
+
+    raise typer.Exit(predict_file(context.obj, run, annotations, out, as_json=as_json))
+
+
+@app.command()
+def score(
+    result: Annotated[Path, typer.Argument(metavar="RESULT.csv", help="Submission file.")],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH.csv", help="True classes: CSV, or annotations JSON.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """The competition's evaluation: F1-mean, and micro and macro F1 of each level."""
+    from app.verbs.data import score_submission
+
+    score_submission(result, truth, as_json=as_json)
+
+
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Data set folder.")], as_json: Json = False
+) -> None:
+    """Validate a data set: counts, missing modalities, broken files. Exit 2 where something is broken."""
+    from app.verbs.data import check_data
+
+    raise typer.Exit(check_data(data, as_json=as_json))
+
+
+@app.command()
+def supervisor(
+    context: typer.Context,
+    idle: Annotated[
+        float | None, typer.Option(help="Exit after so many idle seconds; never without.")
+    ] = None,
+) -> None:
+    """Run the supervisor in the foreground (for systemd, debugging)."""
+    from app.verbs.workspace import run_supervisor
+
+    raise typer.Exit(run_supervisor(context.obj, idle))
+
+
+@app.command()
+def rebuild(context: typer.Context, as_json: Json = False) -> None:
+    """Make the store again from the run directories."""
+    from app.verbs.workspace import rebuild_store
+
+    rebuild_store(context.obj, as_json=as_json)
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """What works here: Python, torch, CUDA, NVML, store, terminal."""
+    from app.verbs.doctor import diagnose
+
+    raise typer.Exit(diagnose(context.obj, as_json=as_json))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Opening the terminal interface."""
+
+import sys
+
+from engine.errors import ReeltopError
+from engine.workspace import Workspace
+
+
+def open_interface(workspace: Workspace) -> None:
+    """The Textual app on this terminal.
+
+    Raises:
+        ReeltopError: there is no terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ReeltopError(
+            "the interface needs a terminal; `reeltop ls` and `reeltop show RUN` work without one"
+        )
+    from app.tui.app import ReeltopApp
+
+    ReeltopApp(workspace).run()

@@ -1,0 +1,75 @@
+"""Printing a run's log."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from engine.errors import RunError
+from engine.format import printable
+from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from engine.store.database import Store
+
+_PIECE = 1 << 16
+_POLL_SECONDS = 0.25
+
+
+def print_log(workspace: Workspace, reference: str, *, follow: bool, lines: int | None) -> None:
+    """The log of a run, control characters made visible; with `follow` until the run ends."""
+    from app.verbs.runs import open_store
+    from engine.store.queries import run_row
+    from engine.store.runs import find_run
+
+    store = open_store(workspace)
+    run = run_row(store, find_run(store, reference))
+    path = workspace.root / run.directory / "log.txt"
+    if not path.exists() and not follow:
+        raise RunError(f"run {run.id} ({printable(run.name)}) has no log yet: it is {run.status}")
+    try:
+        _print_from(path, store, run.id, follow=follow, lines=lines)
+    except KeyboardInterrupt:
+        return
+
+
+def _print_from(path: Path, store: "Store", run_id: int, *, follow: bool, lines: int | None) -> None:
+    from engine.store.queries import run_row
+
+    while follow and not path.exists() and not run_row(store, run_id).status.ended:
+        time.sleep(_POLL_SECONDS)
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        if lines is not None:
+            _seek_last_lines(file, lines)
+        while True:
+            ended = run_row(store, run_id).status.ended
+            while piece := file.readline(_PIECE):
+                sys.stdout.write(_shown(piece))
+            sys.stdout.flush()
+            if not follow or ended:
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+def _seek_last_lines(file: BinaryIO, lines: int) -> None:
+    """Put the file at the start of its last `lines` lines, reading backwards in pieces."""
+    end = position = file.seek(0, os.SEEK_END)
+    tail = b""
+    while position > 0 and tail.count(b"\n") <= lines:
+        start = max(0, position - _PIECE)
+        file.seek(start)
+        tail = file.read(position - start) + tail
+        position = start
+    before = tail.rstrip(b"\n").split(b"\n")[:-lines] if lines else [tail]
+    skipped = sum(len(line) + 1 for line in before)
+    file.seek(min(end, end - len(tail) + skipped))
+
+
+def _shown(piece: bytes) -> str:
+    """A line as text; a progress bar that redraws itself keeps its last state only."""
+    line = piece.decode("utf-8", "replace")
+    ending = "\n" if line.endswith("\n") else ""
+    return printable(line.rstrip("\r\n").rsplit("\r", 1)[-1]) + ending

@@ -1,0 +1,79 @@
+"""Classifying videos with a finished run."""
+
+import shutil
+from pathlib import Path
+
+from app.output import print_json, run_json
+from app.verbs.run import wait_for
+from engine.errors import DataError, ReeltopError, RunError
+from engine.format import printable
+from engine.workspace import Workspace
+
+_SPLITS = ("labeled", "unlabeled", "test")
+
+
+def predict_file(workspace: Workspace, reference: str, annotations: Path, out: Path, *, as_json: bool) -> int:
+    """Queue a predict run, wait for it, and put its submission file at `out`; the exit code.
+
+    Frames are read beside the annotations; a model trained on stored features reads the same extract run's.
+
+    Raises:
+        RunError: the run has no checkpoint.
+        DataError: there is no annotations file.
+    """
+    from engine.config.stages import PredictConfig
+    from engine.store.database import Store
+    from engine.store.queries import artifact_of, checkpoint_of, run_detail, run_row
+    from engine.store.runs import find_run
+    from engine.store.views import Status
+    from engine.submit import plan_config, submit
+
+    store = Store.open(workspace.store_url)
+    model_id = find_run(store, reference)
+    model = run_detail(store, model_id)
+    if checkpoint_of(store, model_id, "best") is None and checkpoint_of(store, model_id, "last") is None:
+        raise RunError(f"run {model_id} ({printable(model.run.name)}) has no checkpoint to predict with")
+    if not annotations.is_file():
+        raise DataError(
+            f"{annotations}: no such file; name an annotations JSON such as DATA/annotations/test.json"
+        )
+    if not out.absolute().parent.is_dir():
+        raise ReeltopError(f"{out}: its folder does not exist; make it or name another place")
+    absolute = annotations.resolve()
+    root = absolute.parent.parent if absolute.parent.name == "annotations" else absolute.parent
+    features = next((given.source_run for given in model.inputs if given.role == "features"), None)
+    config = PredictConfig.model_validate(
+        {
+            "stage": "predict",
+            "name": f"predict {model.run.name}",
+            "gpus": model.run.gpus,
+            "data": {
+                "root": str(root),
+                "split": absolute.stem if absolute.stem in _SPLITS else "test",
+                "annotations": str(absolute),
+            },
+            "inputs": {
+                "model": str(model_id),
+                "features": str(features) if features is not None else None,
+            },
+        }
+    )
+    ids = submit(workspace, store, plan_config(workspace, store, config))
+    code = wait_for(workspace, ids, as_json=False) if not as_json else _quiet_wait(workspace, ids)
+    run = run_row(store, ids[0])
+    made = artifact_of(store, run.id, "submission")
+    if run.status is Status.FINISHED and made is not None:
+        shutil.copyfile(workspace.root / run.directory / made.path, out)
+        if not as_json:
+            print(f"submission in {out}")
+    if as_json:
+        print_json(run_json(run))
+    return code
+
+
+def _quiet_wait(workspace: Workspace, ids: list[int]) -> int:
+    import contextlib
+    import io
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return wait_for(workspace, ids, as_json=False)

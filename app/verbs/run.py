@@ -1,0 +1,132 @@
+"""Queueing runs and waiting for them."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.output import note, print_json, print_runs, run_json
+from engine.format import duration, printable, score
+from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from engine.store.views import NewRun, RunRow
+
+_POLL_SECONDS = 0.25
+_LINE_SECONDS = 10.0
+
+
+def queue(
+    workspace: Workspace,
+    config: Path,
+    overrides: Sequence[str],
+    name: str | None,
+    *,
+    wait: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Queue what a config file describes; the exit code."""
+    from engine.store.database import Store
+    from engine.store.queries import run_row
+    from engine.submit import plan_file, submit
+
+    store = Store.open(workspace.store_url)
+    planned = plan_file(workspace, store, config, overrides, name)
+    if dry_run:
+        _show_plan(planned, as_json=as_json)
+        return 0
+    ids = submit(workspace, store, planned)
+    if wait:
+        return wait_for(workspace, ids, as_json=as_json)
+    runs = [run_row(store, run_id) for run_id in ids]
+    if as_json:
+        print_json([run_json(run) for run in runs])
+    else:
+        for run in runs:
+            print(f"queued run {run.id}  {printable(run.name)}")
+        print("watch with `reeltop`, `reeltop ls` or `reeltop logs RUN -f`")
+    return 0
+
+
+def wait_for(workspace: Workspace, ids: Sequence[int], *, as_json: bool) -> int:
+    """Tell on stderr how the runs go until all have ended; 0 where all finished, 1 otherwise."""
+    from engine.store.database import Store
+    from engine.store.queries import run_row
+    from engine.store.views import Status
+    from engine.supervisor.client import ensure_supervisor
+
+    store = Store.open(workspace.store_url)
+    teller = _Teller()
+    try:
+        while True:
+            runs = [run_row(store, run_id) for run_id in ids]
+            teller.tell(runs)
+            if all(run.status.ended for run in runs):
+                break
+            ensure_supervisor(workspace)
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        print("\nthe runs go on; `reeltop` shows them, `reeltop stop RUN` stops one", file=sys.stderr)
+        return 1
+    if as_json:
+        print_json([run_json(run) for run in runs])
+    else:
+        print_runs(runs)
+        for run in runs:
+            if run.status is not Status.FINISHED and run.error:
+                print(
+                    f"run {run.id} {printable(run.name)}: {printable(run.error, keep_newlines=True)}",
+                    file=sys.stderr,
+                )
+    return 0 if all(run.status is Status.FINISHED for run in runs) else 1
+
+
+class _Teller:
+    """One line when a run changes its state, and one every ten seconds while it works."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, str] = {}
+        self._began: dict[int, tuple[float, int]] = {}
+        self._told = 0.0
+
+    def tell(self, runs: Sequence["RunRow"]) -> None:
+        now = time.monotonic()
+        due = now - self._told >= _LINE_SECONDS
+        for run in runs:
+            changed = self._states.get(run.id) != run.status
+            if changed or (due and run.status.live and run.progress is not None):
+                self._told = now
+                print(self._line(run, now), file=sys.stderr, flush=True)
+            self._states[run.id] = run.status
+
+    def _line(self, run: "RunRow", now: float) -> str:
+        line = f"run {run.id} {printable(run.name)}: {run.status}"
+        if run.status.live and run.progress is not None:
+            progress = run.progress
+            line += f" {progress.share:.0%} ({progress.done}/{progress.total} {progress.unit}s)"
+            began, done = self._began.setdefault(run.id, (now, progress.done))
+            if progress.done > done:
+                line += f" ETA {duration((progress.total - progress.done) * (now - began) / (progress.done - done))}"
+        if run.f1_mean is not None:
+            line += f" f1_mean {score(run.f1_mean)}"
+        return f"{line} {note(run)}".rstrip()
+
+
+def _show_plan(planned: Sequence["NewRun"], *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from engine.config.document import dump_yaml
+
+    if as_json:
+        print_json([asdict(run) for run in planned])
+        return
+    for index, run in enumerate(planned):
+        needs = [
+            f"{given.role}: {planned[given.source_run].name if given.in_batch else f'run {given.source_run}'}"
+            + (f"@{given.which}" if given.which else "")
+            for given in run.inputs
+        ]
+        print(f"# {index + 1}. {printable(run.name)}: {run.stage}, needs {', '.join(needs) or 'nothing'}")
+        print(dump_yaml(run.config))

@@ -1,0 +1,230 @@
+"""From a data set on disk to padded batches of videos: text, frames and labels.
+
+Shapes: B videos, T text tokens, F frames, V frame embedding size, C classes, N frames of the whole batch
+without padding, CHW pixels.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from engine.data.batches import bucketed_batches, item_rng
+from engine.data.features import FeatureStore
+from engine.data.frames import FrameFolder, Preprocess, random_indices, uniform_indices
+from engine.data.text import TokenTable
+from engine.errors import DataError
+
+
+@dataclass(frozen=True)
+class BatchSize:
+    """What a step works on, counted before the batch leaves the host."""
+
+    videos: int
+    tokens: int
+    positions: int
+    real_positions: int
+
+
+@dataclass(frozen=True)
+class VideoBatch:
+    """Inputs of a batch of videos; `labels_B` are leaf classes, -1 where unknown.
+
+    Frames come as embeddings `frames_BFV`, or as pixels `pixels_NCHW` (uint8) that a vision backbone embeds;
+    the frames that exist are the true positions of `frame_mask_BF`, in row order.
+    """
+
+    token_ids_BT: Tensor
+    token_mask_BT: Tensor
+    frame_mask_BF: Tensor
+    labels_B: Tensor
+    frames_BFV: Tensor | None = None
+    pixels_NCHW: Tensor | None = None
+
+    def to(self, device: torch.device) -> "VideoBatch":
+        """The batch on `device`; from pinned memory the copy does not block."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "VideoBatch":
+        """The batch in page-locked memory (called by the data loader)."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "VideoBatch":
+        return VideoBatch(
+            **{name: value if value is None else change(value) for name, value in vars(self).items()}
+        )
+
+
+class FrameSource(Protocol):
+    """Frames of a video by id: embeddings [n, V] float16, or pixels [n, C, H, W] uint8."""
+
+    shape: tuple[int, ...]
+
+    def read(self, video: str, rng: np.random.Generator | None) -> NDArray[np.generic]:
+        """A random sorted subset of the frames with `rng`, a uniform one without.
+
+        Raises:
+            DataError: the video's frames are broken.
+        """
+
+    def count(self, video: str) -> int:
+        """How many frames `read` will give, at most."""
+
+
+class StoredFrames:
+    """Frame embeddings from a feature store; a video that it lacks is an error of that video."""
+
+    def __init__(self, store: FeatureStore, max_frames: int) -> None:
+        self.store = store
+        self.max_frames = max_frames
+        self.shape = (store.dim,)
+
+    def read(self, video: str, rng: np.random.Generator | None) -> NDArray[np.generic]:
+        count = self.store.count(video)
+        return self.store.read(video, choose_frames(count, self.max_frames, rng))
+
+    def count(self, video: str) -> int:
+        try:
+            return min(self.max_frames, self.store.count(video))
+        except DataError:
+            return 0
+
+
+class DecodedFrames:
+    """Pixels of a data set's zipped JPEGs."""
+
+    def __init__(self, folder: FrameFolder, preprocess: Preprocess, max_frames: int) -> None:
+        self.folder = folder
+        self.preprocess = preprocess
+        self.max_frames = max_frames
+        self.shape = (3, preprocess.crop, preprocess.crop)
+
+    def read(self, video: str, rng: np.random.Generator | None) -> NDArray[np.generic]:
+        return self.folder.read(
+            video, lambda count: choose_frames(count, self.max_frames, rng), self.preprocess
+        )
+
+    def count(self, video: str) -> int:
+        # Opening every zip only to count would cost more than the little padding that it saves.
+        return self.max_frames
+
+
+def choose_frames(count: int, wanted: int, rng: np.random.Generator | None) -> NDArray[np.int64]:
+    """Indices of `wanted` of `count` frames: a random sorted subset with `rng`, a uniform one without."""
+    return uniform_indices(count, wanted) if rng is None else random_indices(count, wanted, rng)
+
+
+@dataclass(frozen=True)
+class Videos:
+    """A data set as a model sees it; row i of `tokens` is video `ids[i]`, `labels` are leaf classes or -1."""
+
+    ids: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    tokens: TokenTable
+    frames: FrameSource
+    max_tokens: int
+
+    def lengths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sequence length of each row: what buckets are made by."""
+        frames = np.fromiter((self.frames.count(str(self.ids[row])) for row in rows), np.int64, len(rows))
+        lengths: NDArray[np.int64] = self.tokens.lengths(self.max_tokens)[rows] + frames
+        return lengths
+
+    def batch(
+        self, rows: NDArray[np.int64], *, seed: int, epoch: int | None
+    ) -> tuple[BatchSize, VideoBatch, list[str]]:
+        """The batch of these rows; frames are drawn by (seed, epoch, id), uniformly where `epoch` is None.
+
+        A video whose frames are broken keeps its text; the third value names each of them.
+        """
+        problems: list[str] = []
+        sequences = [self.tokens.sequence(int(row), self.max_tokens) for row in rows]
+        frames = [self._frames(str(self.ids[row]), seed, epoch, problems) for row in rows]
+        counts = [len(part) for part in frames]
+        token_ids_BT, token_mask_BT = _padded(sequences)
+        frame_mask_BF = torch.from_numpy(
+            np.arange(max(1, *counts, 1))[None] < np.asarray(counts, np.int64)[:, None]
+        )
+        frames_BFV = pixels_NCHW = None
+        if len(self.frames.shape) == 1:
+            padded_BFV = np.zeros((*frame_mask_BF.shape, *self.frames.shape), np.float16)
+            for position, part in enumerate(frames):
+                padded_BFV[position, : len(part)] = part
+            frames_BFV = torch.from_numpy(padded_BFV)
+        else:
+            pixels_NCHW = torch.from_numpy(np.concatenate(frames).astype(np.uint8, copy=False))
+        tokens = int(token_mask_BT.sum())
+        size = BatchSize(
+            videos=len(rows),
+            tokens=tokens,
+            positions=token_mask_BT.numel() + frame_mask_BF.numel(),
+            real_positions=tokens + sum(counts),
+        )
+        labels_B = torch.from_numpy(self.labels[rows])
+        return (
+            size,
+            VideoBatch(token_ids_BT, token_mask_BT, frame_mask_BF, labels_B, frames_BFV, pixels_NCHW),
+            problems,
+        )
+
+    def _frames(self, video: str, seed: int, epoch: int | None, problems: list[str]) -> NDArray[np.generic]:
+        rng = None if epoch is None else item_rng(seed, epoch, video)
+        try:
+            return self.frames.read(video, rng)
+        except DataError as error:
+            problems.append(str(error))
+            return np.zeros((0, *self.frames.shape), np.uint8)
+
+
+def load_batches(
+    videos: Videos,
+    plan: Sequence[NDArray[np.int64]],
+    *,
+    seed: int,
+    epoch: int | None,
+    workers: int,
+    pin: bool,
+) -> Iterator[tuple[BatchSize, VideoBatch, list[str]]]:
+    """The planned batches in order, made ahead by `workers` processes (in this one where 0)."""
+    loader: DataLoader[tuple[BatchSize, VideoBatch, list[str]]] = DataLoader(
+        _Planned(videos, plan, seed, epoch),
+        batch_size=None,
+        shuffle=False,
+        num_workers=workers,
+        pin_memory=pin,
+    )
+    return iter(loader)
+
+
+def plan_batches(
+    videos: Videos, rows: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int, shuffle: bool
+) -> list[NDArray[np.int64]]:
+    """Rows of every batch of an epoch, from buckets of similar length."""
+    positions = bucketed_batches(videos.lengths(rows), batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
+    return [rows[position] for position in positions]
+
+
+class _Planned(Dataset[tuple[BatchSize, VideoBatch, list[str]]]):
+    def __init__(
+        self, videos: Videos, plan: Sequence[NDArray[np.int64]], seed: int, epoch: int | None
+    ) -> None:
+        self.videos, self.plan, self.seed, self.epoch = videos, plan, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, index: int) -> tuple[BatchSize, VideoBatch, list[str]]:
+        return self.videos.batch(self.plan[index], seed=self.seed, epoch=self.epoch)
+
+
+def _padded(sequences: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+    lengths = np.asarray([len(sequence) for sequence in sequences])
+    ids_BT = np.zeros((len(sequences), int(lengths.max())), np.int64)
+    for row, sequence in enumerate(sequences):
+        ids_BT[row, : len(sequence)] = sequence
+    return torch.from_numpy(ids_BT), torch.from_numpy(np.arange(ids_BT.shape[1])[None] < lengths[:, None])
