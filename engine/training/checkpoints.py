@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -33,8 +34,9 @@ class Saved:
         path = self.folder / TRAINER_FILE
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
-            raise DataError(f"checkpoint {self.folder}: {TRAINER_FILE} cannot be read ({error})") from error
+        except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(f"checkpoint {self.folder}: {TRAINER_FILE} cannot be read ({reason})") from error
         return state
 
 
