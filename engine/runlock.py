@@ -62,9 +62,14 @@ def _inherited(run_dir: Path) -> int | None:
 
 
 def is_locked(run_dir: Path) -> bool:
-    """Whether a process holds the lock now."""
+    """Whether a process holds the lock of this run now."""
+    return is_flocked(run_dir / LOCK_FILE)
+
+
+def is_flocked(path: Path) -> bool:
+    """Whether somebody has the file locked exclusively. Asking takes a shared lock: askers do not see each other."""
     try:
-        fd = os.open(run_dir / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
