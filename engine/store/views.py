@@ -103,7 +103,10 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as tables show it; `f1_mean` and `levels` are of its best validation pass."""
+    """A run as tables show it; `f1_mean` and `levels` are of its best validation pass.
+
+    `pid_started` is the process's start in seconds since the epoch; `reported_status` is the run's own last word.
+    """
 
     id: int
     name: str
@@ -133,6 +136,10 @@ class RunRow:
     f1_mean: float | None
     levels: tuple[LevelScore, ...] = ()
     tags: tuple[str, ...] = ()
+    pid_started: float | None = None
+    records_offset: int = 0
+    reported_status: str | None = None
+    reported_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
