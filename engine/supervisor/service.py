@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import ReeltopError, RunError, StoreError
 from engine.store.database import Store
+from engine.supervisor.launch import run_command
 from engine.supervisor.rows import busy
 from engine.supervisor.supervisor import Supervisor
 from engine.workspace import Workspace
@@ -24,10 +26,15 @@ _SQLITE_PREFIX = "sqlite:///"
 log = logging.getLogger("reeltop.supervisor")
 
 
-def serve(workspace: Workspace, idle: float | None = IDLE_SECONDS) -> None:
+def serve(
+    workspace: Workspace,
+    idle: float | None = IDLE_SECONDS,
+    *,
+    command: Callable[[Path], list[str]] = run_command,
+) -> None:
     """Work until nothing was queued or live for `idle` seconds (None: for ever), or SIGTERM or SIGINT comes.
 
-    Runs go on without it. To be called from the main thread.
+    Runs go on without it. `command` gives the command line of a run's process. To be called from the main thread.
 
     Raises:
         RunError: this store has a supervisor already.
@@ -44,7 +51,7 @@ def serve(workspace: Workspace, idle: float | None = IDLE_SECONDS) -> None:
     try:
         log.info("supervisor %d of %s at work", os.getpid(), workspace.store_url)
         while True:
-            _work(workspace, store, idle, told_to_end)
+            _work(Supervisor(workspace, store, command=command), workspace, idle, told_to_end)
             lock.release()
             # Whoever queued a run just before the release saw a supervisor, and relies on it.
             if told_to_end.is_set() or not _busy(store):
@@ -59,8 +66,9 @@ def serve(workspace: Workspace, idle: float | None = IDLE_SECONDS) -> None:
         log.info("supervisor %d has ended", os.getpid())
 
 
-def _work(workspace: Workspace, store: Store, idle: float | None, told_to_end: threading.Event) -> None:
-    supervisor = Supervisor(workspace, store)
+def _work(
+    supervisor: Supervisor, workspace: Workspace, idle: float | None, told_to_end: threading.Event
+) -> None:
     file = _StoreFile(workspace.store_url)
     idle_since: float | None = None
     while not told_to_end.is_set():
