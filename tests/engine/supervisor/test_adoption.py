@@ -1,0 +1,153 @@
+"""Runs outlive their supervisor: the next one finds them, loses nothing, and never touches a stranger."""
+
+import os
+import random
+import signal
+
+import psutil
+from sqlalchemy import update
+from supervisor_bench import Bench, wait_until
+
+from engine.process import identify
+from engine.runlock import take_lock
+from engine.store.models import Run
+from engine.store.runs import request_kill, request_stop, transition
+from engine.store.views import Status
+
+SLOW = {"steps": 100_000, "pause": 0.01}
+
+
+def test_kill_9_of_the_supervisor_loses_no_point_and_the_run_ends_finished(bench: Bench) -> None:
+    run_id = bench.queue(config={"steps": 300, "pause": 0.01})
+    first = bench.supervisor_process()
+    bench.until_training(None, run_id, points=20)
+    first.kill()
+    first.wait()
+    assert identify(bench.pid(run_id)) is not None
+    bench.until_ended(bench.supervisor(), run_id)
+    assert bench.status(run_id) is Status.FINISHED
+    assert bench.points(run_id) == [(step, float(step)) for step in range(300)]
+
+
+def test_supervisors_killed_again_and_again_take_every_record_in_exactly_once(bench: Bench) -> None:
+    run_id = bench.queue(config={"steps": 600, "pause": 0.01})
+    dice = random.Random(802)
+    for _ in range(5):
+        supervisor = bench.supervisor_process()
+        seen = len(bench.points(run_id))
+        wait_until(lambda seen=seen: len(bench.points(run_id)) > seen or bench.status(run_id).ended)
+        extra = dice.randrange(15)
+        wait_until(
+            lambda seen=seen, extra=extra: (
+                len(bench.points(run_id)) > seen + extra or bench.status(run_id).ended
+            )
+        )
+        supervisor.kill()
+        supervisor.wait()
+    bench.until_ended(bench.supervisor(), run_id)
+    row = bench.row(run_id)
+    assert (row.status, row.attempt) == (Status.FINISHED, 1)
+    assert bench.points(run_id) == [(step, float(step)) for step in range(600)]
+    log = (bench.run_dir(run_id) / "log.txt").read_text()
+    assert log.count("attempt 1 on devices") == 1
+
+
+def test_a_run_that_ended_unwatched_gets_its_own_words_state(bench: Bench) -> None:
+    run_id = bench.queue(config={"steps": 50, "end": "data error"})
+    first = bench.supervisor_process()
+    bench.until_training(None, run_id, points=1)
+    first.kill()
+    first.wait()
+    pid = bench.pid(run_id)
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    bench.until_ended(bench.supervisor(), run_id)
+    row = bench.row(run_id)
+    assert row.status is Status.FAILED
+    assert row.error is not None
+    assert row.error.startswith("annotations.json, line 3")
+
+
+def test_a_run_that_vanished_unwatched_has_crashed(bench: Bench) -> None:
+    run_id = bench.queue(config=SLOW)
+    first = bench.supervisor_process()
+    bench.until_training(None, run_id)
+    first.kill()
+    first.wait()
+    os.kill(bench.pid(run_id), signal.SIGKILL)
+    bench.until_ended(bench.supervisor(), run_id, seconds=5)
+    row = bench.row(run_id)
+    assert row.status is Status.CRASHED
+    assert row.error is not None
+    assert row.error.startswith("vanished")
+    assert "attempt 1" in row.error
+
+
+def test_an_adopted_run_can_be_stopped(bench: Bench) -> None:
+    run_id = bench.queue(config=SLOW)
+    first = bench.supervisor_process()
+    bench.until_training(None, run_id)
+    first.kill()
+    first.wait()
+    request_stop(bench.store, run_id)
+    bench.until_ended(bench.supervisor(), run_id)
+    assert (bench.status(run_id), bench.row(run_id).error) == (Status.STOPPED, None)
+
+
+def test_a_reused_pid_is_never_signalled(bench: Bench, stranger: psutil.Process) -> None:
+    run_id = bench.queue(config=SLOW)
+    bench.run_dir(run_id).mkdir(parents=True)
+    now = identify(stranger.pid)
+    assert now is not None
+    transition(bench.store, run_id, from_={Status.QUEUED}, to=Status.STARTING)
+    transition(
+        bench.store,
+        run_id,
+        from_={Status.STARTING},
+        to=Status.RUNNING,
+        pid=stranger.pid,
+        pid_started=now.started - 100,
+    )
+    request_kill(bench.store, run_id)
+    bench.until_ended(bench.supervisor(grace=0), run_id)
+    assert bench.status(run_id).ended
+    assert stranger.is_running()
+    assert stranger.status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_run_that_was_never_started_goes_back_into_the_queue(bench: Bench) -> None:
+    run_id = bench.queue()
+    folder = bench.run_dir(run_id)
+    folder.mkdir(parents=True)
+    os.close(take_lock(folder))  # as the launcher does before there is a process
+    transition(bench.store, run_id, from_={Status.QUEUED}, to=Status.STARTING, devices="cpu")
+    bench.until_ended(bench.supervisor(), run_id)
+    row = bench.row(run_id)
+    assert (row.status, row.attempt) == (Status.FINISHED, 1)
+
+
+def test_a_process_that_was_started_but_not_noted_is_found_by_its_lock(bench: Bench) -> None:
+    run_id = bench.queue(config={"steps": 200, "pause": 0.01})
+    first = bench.supervisor_process()
+    bench.until_training(None, run_id)
+    first.kill()
+    first.wait()
+    with bench.store.write() as session:
+        forgotten = {"status": "starting", "pid": None, "pid_started": None}
+        session.execute(update(Run).where(Run.id == run_id).values(forgotten))
+    supervisor = bench.supervisor()
+    bench.drive(supervisor, lambda: bench.status(run_id) is Status.RUNNING)
+    assert bench.row(run_id).pid == bench.pid(run_id)
+    bench.until_ended(supervisor, run_id)
+    assert bench.status(run_id) is Status.FINISHED
+    assert len(bench.points(run_id)) == 200
+
+
+def test_a_second_process_for_a_live_run_is_refused(bench: Bench) -> None:
+    run_id = bench.queue(config=SLOW)
+    supervisor = bench.supervisor()
+    bench.until_training(supervisor, run_id)
+    import subprocess
+
+    second = subprocess.run(bench.command(bench.run_dir(run_id)), capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert f"is being run by process {bench.pid(run_id)}" in second.stderr
