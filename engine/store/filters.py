@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.errors import FilterError
@@ -76,12 +77,39 @@ class Term:
     value_at: int
 
 
-@dataclass(frozen=True, slots=True)
 class KnownKeys:
-    """The keys that runs of the store have."""
+    """The keys that runs of the store have, looked up as they are asked for."""
 
-    metrics: frozenset[str]
-    params: frozenset[str]
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def has_metric(self, key: str) -> bool:
+        """Whether any run has logged the metric."""
+        return self._any(MetricSummary.key, key)
+
+    def has_param(self, key: str) -> bool:
+        """Whether any run has the config parameter."""
+        return self._any(RunParam.key, key)
+
+    @cached_property
+    def metrics(self) -> frozenset[str]:
+        """Every metric."""
+        return self._distinct(MetricSummary.key)
+
+    @cached_property
+    def params(self) -> frozenset[str]:
+        """Every config parameter, by its full dotted key."""
+        return self._distinct(RunParam.key)
+
+    def _any(self, column: InstrumentedAttribute[str], key: str) -> bool:
+        return self._connection.execute(select(column).where(column == key).limit(1)).first() is not None
+
+    def _distinct(self, column: InstrumentedAttribute[str]) -> frozenset[str]:
+        """By skipping along the index: one look-up a key, not one a row."""
+        keys = select(func.min(column).label("key")).cte(recursive=True)
+        following = select(func.min(column)).where(column > keys.c.key).scalar_subquery()
+        keys = keys.union_all(select(following).where(keys.c.key.is_not(None)))
+        return frozenset(self._connection.scalars(select(keys.c.key).where(keys.c.key.is_not(None))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +156,14 @@ def parse(text: str) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def known_keys(connection: Connection) -> KnownKeys:
-    """Distinct keys by skipping along the indexes: one look-up a key, not one a row."""
-    return KnownKeys(_distinct(connection, MetricSummary.key), _distinct(connection, RunParam.key))
-
-
 def metric_value(name: str, keys: KnownKeys) -> MetricValue | None:
     """What `f1_mean`, `val/loss` or `val/loss.min` means; None where no run has such a metric."""
     if name == "f1_mean":
         return MetricValue(BEST_METRIC, "max")
-    if name in keys.metrics:
+    if keys.has_metric(name):
         return MetricValue(name, "last")
     key, _, statistic = name.rpartition(".")
-    return MetricValue(key, statistic) if key in keys.metrics and statistic in _STATISTICS else None
-
-
-def needs_keys(terms: tuple[Term, ...]) -> bool:
-    """Whether a term names a metric or a parameter."""
-    return any(term.key not in COLUMNS and term.key not in ("tag", "experiment", "f1_mean") for term in terms)
+    return MetricValue(key, statistic) if statistic in _STATISTICS and keys.has_metric(key) else None
 
 
 def criteria(terms: tuple[Term, ...], keys: KnownKeys) -> list[ColumnElement[bool]]:
@@ -186,19 +204,17 @@ def _holds(term: Term, keys: KnownKeys) -> ColumnElement[bool]:
             func.coalesce(_column_holds(term), False) if COLUMNS[term.key].nullable else _column_holds(term)
         )
     if term.key == "tag":
-        return _some(RunTag.run_id == Run.id, _text_holds(RunTag.tag, term))
+        return Run.id.in_(select(RunTag.run_id).where(_text_holds(RunTag.tag, term)))
     if term.key == "experiment":
-        return _some(Experiment.id == Run.experiment_id, _text_holds(Experiment.name, term))
+        named = Run.experiment_id.in_(select(Experiment.id).where(_text_holds(Experiment.name, term)))
+        return func.coalesce(named, False)
     metric = metric_value(term.key, keys)
     if metric is not None:
         compared = _COMPARE[_numeric_op(term)](metric.column, _number(term))
-        return _some(MetricSummary.run_id == Run.id, MetricSummary.key == metric.key, compared)
-    return _some(RunParam.run_id == Run.id, RunParam.key.in_(_param_keys(term, keys)), _param_holds(term))
-
-
-def _some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """A row that goes with the run; the outer query may have the same table for reasons of its own."""
-    return exists().where(*conditions).correlate(Run)
+        having = select(MetricSummary.run_id).where(MetricSummary.key == metric.key, compared)
+    else:
+        having = select(RunParam.run_id).where(RunParam.key.in_(_param_keys(term, keys)), _param_holds(term))
+    return Run.id.in_(having)
 
 
 def _column_holds(term: Term) -> ColumnElement[bool]:
@@ -256,7 +272,7 @@ def _span(term: Term) -> tuple[datetime, datetime]:
 
 
 def _param_keys(term: Term, keys: KnownKeys) -> list[str]:
-    if term.key in keys.params:
+    if keys.has_param(term.key):
         return [term.key]
     ending = sorted(key for key in keys.params if key.endswith(f".{term.key}"))
     groups = {
@@ -312,10 +328,3 @@ def _wrong(term: Term, message: str) -> FilterError:
 
 def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] in "\"'" and text[-1] == text[0] else text
-
-
-def _distinct(connection: Connection, column: InstrumentedAttribute[str]) -> frozenset[str]:
-    first = select(func.min(column).label("key")).cte(recursive=True)
-    following = select(select(func.min(column)).where(column > first.c.key).scalar_subquery())
-    keys = first.union_all(following.where(first.c.key.is_not(None)))
-    return frozenset(connection.scalars(select(keys.c.key).where(keys.c.key.is_not(None))))

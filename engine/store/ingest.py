@@ -22,7 +22,7 @@ from engine.records import (
 )
 from engine.store import models
 from engine.store.database import Store
-from engine.store.models import ClassScore, LevelScore, MetricSummary, Run
+from engine.store.models import ClassScore, LevelScore, MetricSummary, Run, RunConfig
 from engine.store.points import STEP_AXIS, SYSTEM_AXIS, NewPoints, append, cut_after
 from engine.store.runs import BEST_METRIC
 from engine.store.views import Status
@@ -108,19 +108,19 @@ class _Batch:
     def finish(self) -> None:
         """Write what is left, and the run's row."""
         self._write_points()
-        run = models.Run.__table__.c
         if self._scored:
             self._columns["best_evaluation"] = self._best_evaluation()
         if self._env:
-            stored = self._connection.scalar(select(Run.env).where(Run.id == self._run_id)) or {}
-            self._columns["env"] = stored | self._env
+            of_run = RunConfig.run_id == self._run_id
+            stored = self._connection.scalar(select(RunConfig.env).where(of_run)) or {}
+            self._connection.execute(update(RunConfig).where(of_run).values(env=stored | self._env))
         if math.isfinite(self._heartbeat):
             latest = _moment(self._heartbeat)
             stored_at = self._connection.scalar(select(Run.heartbeat).where(Run.id == self._run_id))
             if stored_at is None or latest > stored_at:
                 self._columns["heartbeat"] = latest
         if self._columns:
-            self._connection.execute(update(Run).where(run.id == self._run_id).values(self._columns))
+            self._connection.execute(update(Run).where(Run.id == self._run_id).values(self._columns))
 
     def _note(self, axis: str, step: int, time: float, values: Mapping[str, float | None]) -> None:
         at = _int64(step)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
@@ -15,7 +16,7 @@ from engine.store.views import Intent, LevelScore, Progress, RunPage, RunRow, St
 AnySelect = Select[*tuple[Any, ...]]
 NAN = float("nan")
 _LISTED = Run.deleted_at.is_(None)
-_best = aliased(MetricSummary)
+_best, _sorted_by = aliased(MetricSummary), aliased(MetricSummary)
 _COLUMNS = (
     Run.id,
     Run.name,
@@ -75,12 +76,11 @@ def page(connection: Connection, text: str, sort: str, limit: int, offset: int) 
     """
     terms = filters.parse(text)
     name, descending = sort.removeprefix("-"), sort.startswith("-")
-    keys = filters.KnownKeys(frozenset(), frozenset())
-    if filters.needs_keys(terms) or not (name in _SORTABLE or name == "f1_mean"):
-        keys = filters.known_keys(connection)
+    keys = filters.KnownKeys(connection)
     matching = [_LISTED, *filters.criteria(terms, keys)]
     if name in _SORTABLE:
-        rows = _by_column(connection, matching, name, descending, limit, offset)
+        listed = _by_column(name, descending).where(*matching).limit(limit).offset(offset)
+        rows: Sequence[Sequence[Any]] = connection.execute(listed).all()
     else:
         value = filters.metric_value(name, keys)
         if value is None:
@@ -114,19 +114,30 @@ def _rows(first: Any) -> AnySelect:
     )
 
 
-def _by_column(
-    connection: Connection,
-    matching: list[ColumnElement[bool]],
-    name: str,
-    descending: bool,
-    limit: int,
-    offset: int,
-) -> Sequence[Sequence[Any]]:
+@cache
+def _by_column(name: str, descending: bool) -> AnySelect:
     column = _SORTABLE[name]
     order: list[Any] = [column.desc(), Run.id.desc()] if descending else [column, Run.id]
     if column.nullable or name == "experiment":
         order.insert(0, column.is_(None))
-    return connection.execute(_rows(Run).where(*matching).order_by(*order).limit(limit).offset(offset)).all()
+    return _rows(Run).order_by(*order)
+
+
+@cache
+def _along_metric(statistic: str, descending: bool) -> AnySelect:
+    value = getattr(_sorted_by, statistic)
+    order = (value.desc(), _sorted_by.run_id.desc()) if descending else (value, _sorted_by.run_id)
+    return _rows(_sorted_by).where(*_has(statistic)).order_by(*order)
+
+
+@cache
+def _without_metric(statistic: str) -> AnySelect:
+    has = exists().where(_sorted_by.run_id == Run.id, *_has(statistic)).correlate(Run)
+    return _rows(Run).where(~has).order_by(Run.id.desc())
+
+
+def _has(statistic: str) -> tuple[ColumnElement[bool], ...]:
+    return (_sorted_by.key == bindparam("metric"), getattr(_sorted_by, statistic).is_not(None))
 
 
 def _by_metric(
@@ -138,31 +149,29 @@ def _by_metric(
     offset: int,
 ) -> Sequence[Sequence[Any]]:
     """Runs that have the metric along its index, then the others, newest first."""
-    summary = aliased(MetricSummary)
-    value = getattr(summary, metric.statistic)
-    has = (summary.key == metric.key, value.is_not(None))
-    order = [value.desc(), summary.run_id.desc()] if descending else [value, summary.run_id]
-    scored = _rows(summary).where(*has, *matching).order_by(*order)
-    rows = list(connection.execute(scored.limit(limit).offset(offset)))
-    if len(rows) < limit:
-        skipped = 0
-        if not rows and offset:
-            number = select(func.count()).select_from(summary).join(Run, Run.id == summary.run_id)
-            skipped = offset - connection.execute(number.where(*has, *matching)).scalar_one()
-        without = ~exists().where(summary.run_id == Run.id, *has).correlate(Run)
-        rest = _rows(Run).where(*matching, without).order_by(Run.id.desc())
-        rows += connection.execute(rest.limit(limit - len(rows)).offset(skipped))
-    return rows
+    named = {"metric": metric.key}
+    scored = _along_metric(metric.statistic, descending).where(*matching)
+    rows = connection.execute(scored.limit(limit).offset(offset), named).all()
+    if len(rows) == limit:
+        return rows
+    skipped = 0
+    if not rows and offset:
+        number = select(func.count()).select_from(_sorted_by).join(Run, Run.id == _sorted_by.run_id)
+        skipped = (
+            offset - connection.execute(number.where(*_has(metric.statistic), *matching), named).scalar_one()
+        )
+    rest = _without_metric(metric.statistic).where(*matching)
+    return [*rows, *connection.execute(rest.limit(limit - len(rows)).offset(skipped), named)]
 
 
 def _views(connection: Connection, rows: Sequence[Sequence[Any]]) -> tuple[RunRow, ...]:
     tags: dict[int, list[str]] = defaultdict(list)
     levels: dict[int, list[LevelScore]] = defaultdict(list)
     if rows:
-        for run_id, tag in connection.execute(_TAGS, {"runs": [row[0] for row in rows]}):
+        for run_id, tag in connection.execute(_TAGS, {"runs": [row[0] for row in rows]}).all():
             tags[run_id].append(tag)
     if evaluations := [row[_BEST_EVALUATION] for row in rows if row[_BEST_EVALUATION] is not None]:
-        for evaluation_id, *scores in connection.execute(_LEVELS, {"evaluations": evaluations}):
+        for evaluation_id, *scores in connection.execute(_LEVELS, {"evaluations": evaluations}).all():
             levels[evaluation_id].append(level_view(scores))
     return tuple(
         _view(row, tuple(levels.get(row[_BEST_EVALUATION], ())), tuple(tags.get(row[0], ()))) for row in rows

@@ -9,7 +9,7 @@ from sqlalchemy.exc import StatementError
 
 from engine.errors import RunError
 from engine.store.database import Store
-from engine.store.models import Experiment, Run, RunInput, RunParam, RunTag
+from engine.store.models import Experiment, Run, RunConfig, RunInput, RunParam, RunTag
 from engine.store.runs import experiment_id
 from engine.store.views import Intent, Status
 
@@ -17,7 +17,7 @@ FORMAT = 1
 _MOMENTS = ("created", "started", "ended", "deleted_at")
 _COLUMNS = (
     *("stage", "name", "status", "intent", "attempt", "priority", "gpus", "seed", "pinned", "directory"),
-    *("config", "config_hash", "notes", "error", "exit_code", "waiting_for", "pid", "pid_started"),
+    *("config_hash", "notes", "error", "exit_code", "waiting_for", "pid", "pid_started"),
 )
 
 
@@ -34,6 +34,7 @@ def dump_run(store: Store, run_id: int) -> dict[str, Any]:
         manifest: dict[str, Any] = {"format": FORMAT, "id": run.id}
         manifest |= {name: getattr(run, name) for name in _COLUMNS}
         manifest |= {name: _written(getattr(run, name)) for name in _MOMENTS}
+        manifest["config"] = session.scalar(select(RunConfig.config).where(RunConfig.run_id == run_id))
         manifest["experiment"] = session.scalar(
             select(Experiment.name).where(Experiment.id == run.experiment_id)
         )
@@ -74,6 +75,7 @@ def restore_run(store: Store, manifest: Mapping[str, Any]) -> int:
             for item in manifest["inputs"]
         ]
         tags = [{"run_id": run_id, "tag": str(tag)} for tag in dict.fromkeys(manifest["tags"])]
+        configs = [{"run_id": run_id, "config": dict(manifest["config"])}]
         experiment = manifest["experiment"]
     except KeyError as error:
         raise RunError(f"run manifest: the field {error} is missing: take it from a backup") from error
@@ -85,7 +87,7 @@ def restore_run(store: Store, manifest: Mapping[str, Any]) -> int:
                 raise RunError(f"run {run_id} is in the store already: rebuild into an empty store")
             session.add(Run(id=run_id, experiment_id=experiment_id(session, experiment), **values))
             session.flush()
-            for table, rows in ((RunParam, params), (RunInput, inputs), (RunTag, tags)):
+            for table, rows in ((RunConfig, configs), (RunParam, params), (RunInput, inputs), (RunTag, tags)):
                 if rows:
                     session.execute(insert(table), rows)
             store.keep_ids_after(session, "run")

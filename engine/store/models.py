@@ -1,7 +1,6 @@
 """The schema: one typed class per table, plain rows that `sqlite3` and `pandas.read_sql` can use.
 
-Wide columns come last in their tables, so that listing runs never reads their overflow pages. Moments are UTC
-without a time zone; `time` of a point is seconds since the Unix epoch. NaN is stored as NULL.
+Moments are UTC without a time zone; `time` of a point is seconds since the Unix epoch. NaN is stored as NULL.
 """
 
 from datetime import datetime
@@ -127,8 +126,6 @@ class Run(Base):
     reported_error: Mapped[str | None]
     notes: Mapped[str] = mapped_column(default="")
     error: Mapped[str | None]
-    config: Mapped[dict[str, Any]]
-    env: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
     __table_args__ = (
         _one_of("status", Status),
@@ -144,6 +141,15 @@ class Run(Base):
         ),
         {"sqlite_autoincrement": True},
     )
+
+
+class RunConfig(Base):
+    """A run's resolved config and its environment: kept apart, or every scan of runs would read past them."""
+
+    __tablename__ = "run_config"
+    run_id: Mapped[RunKey] = mapped_column(primary_key=True, autoincrement=False)
+    config: Mapped[dict[str, Any]]
+    env: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class RunInput(Base):

@@ -9,7 +9,7 @@ from engine.errors import RunError
 from engine.store import listing, models
 from engine.store.database import CHANGES, Store
 from engine.store.listing import AnySelect
-from engine.store.models import Metric, MetricSummary, Run, RunInput
+from engine.store.models import Metric, MetricSummary, Run, RunConfig, RunInput
 from engine.store.points import STEP_AXIS, window
 from engine.store.rollups import Rollup
 from engine.store.views import (
@@ -53,6 +53,7 @@ _SUMMARIES: AnySelect = (
     .where(MetricSummary.run_id == _RUN)
     .order_by(MetricSummary.key)
 )
+_CONFIG = select(RunConfig.config, RunConfig.env).where(RunConfig.run_id == _RUN)
 _METRIC = (
     select(Metric.id, Metric.axis, MetricSummary.count.label("number"))
     .join(MetricSummary, MetricSummary.metric_id == Metric.id)
@@ -186,7 +187,7 @@ def run_detail(store: Store, run_id: int) -> RunDetail:
     one = {"run": run_id}
     with store.connection() as connection:
         row = _run_row(connection, run_id)
-        config, env = connection.execute(select(Run.config, Run.env).where(Run.id == run_id)).one()
+        config, env = connection.execute(_CONFIG, one).one()
         levels: dict[int, list[LevelScore]] = {}
         for evaluation_id, *scores in connection.execute(_LEVELS, one):
             levels.setdefault(evaluation_id, []).append(listing.level_view(scores))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from engine.errors import RunError
 from engine.format import printable
 from engine.store.database import Store
-from engine.store.models import Experiment, MetricSummary, Run, RunInput, RunParam, RunTag
+from engine.store.models import Experiment, MetricSummary, Run, RunConfig, RunInput, RunParam, RunTag
 from engine.store.views import Intent, NewRun, Status
 from engine.workspace import Workspace
 
@@ -51,6 +51,8 @@ def create_runs(store: Store, runs: Sequence[NewRun]) -> list[int]:
         session.add_all(rows)
         session.flush()
         ids = [row.id for row in rows]
+        configs = [{"run_id": row.id, "config": run.config} for row, run in zip(rows, runs, strict=True)]
+        session.execute(insert(RunConfig), configs)
         params: list[dict[str, Any]] = []
         tags: list[dict[str, Any]] = []
         for row, run in zip(rows, runs, strict=True):
@@ -237,7 +239,6 @@ def _new_row(session: Session, run: NewRun, created: datetime) -> Run:
         status=Status.QUEUED.value,
         intent=Intent.RUN.value,
         created=created,
-        config=run.config,
         config_hash=run.config_hash,
         seed=run.seed,
         gpus=run.gpus,

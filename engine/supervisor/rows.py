@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from engine.format import printable
 from engine.store.database import Store
-from engine.store.models import Run, RunInput
+from engine.store.models import Run, RunConfig, RunInput
 from engine.store.views import Intent, Status
 
 LIVE = (Status.STARTING, Status.RUNNING)
@@ -163,7 +163,9 @@ def report_of(store: Store, run_id: int) -> Report | None:
 def config_of(store: Store, run_id: int) -> dict[str, Any]:
     """The run's config as it was queued."""
     with store.connection() as connection:
-        config: dict[str, Any] = connection.execute(select(Run.config).where(Run.id == run_id)).scalar_one()
+        config: dict[str, Any] = connection.execute(
+            select(RunConfig.config).where(RunConfig.run_id == run_id)
+        ).scalar_one()
     return config
 
 

@@ -62,8 +62,6 @@ def upgrade() -> None:
         sa.Column("reported_error", sa.Text(), nullable=True),
         sa.Column("notes", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("config", sa.JSON(), nullable=False),
-        sa.Column("env", sa.JSON(), nullable=False),
         sa.CheckConstraint("intent IN ('run', 'stop', 'kill')", name="ck_run_intent"),
         sa.CheckConstraint(
             "status IN ('queued', 'starting', 'running', 'finished', 'stopped', 'failed', 'crashed', "
@@ -129,6 +127,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_metric"),
     )
     op.create_index("ix_metric_run_id_key", "metric", ["run_id", "key"], unique=True)
+    op.create_table(
+        "run_config",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("config", sa.JSON(), nullable=False),
+        sa.Column("env", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name="fk_run_config_run_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("run_id", name="pk_run_config"),
+    )
     op.create_table(
         "run_input",
         sa.Column("id", sa.Integer(), nullable=False),
