@@ -1,7 +1,6 @@
 """Verbs that make things: workspaces, sample data, tiny models, a store from run directories."""
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -80,13 +79,10 @@ def write_tiny_models(data: Path, out: Path, *, hidden: int, layers: int, image_
 
 
 def run_supervisor(workspace: Workspace, idle: float | None) -> int:
-    """The supervisor in the foreground, as a process of its own so that its signals are its own too."""
-    command = [sys.executable, "-m", "engine.supervisor", "--workspace", str(workspace.root)]
-    command += ["--store", workspace.store_url, "--idle", str(idle if idle is not None else float("inf"))]
-    try:
-        return subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    """The supervisor in the foreground; without `idle` until it is told to end."""
+    from engine.supervisor.service import serve_as_program
+
+    return serve_as_program(workspace, idle)
 
 
 def rebuild_store(workspace: Workspace, *, as_json: bool) -> None:
@@ -94,10 +90,13 @@ def rebuild_store(workspace: Workspace, *, as_json: bool) -> None:
     from engine.supervisor.rebuild import rebuild
 
     report = rebuild(workspace)
+    for problem in report.problems:
+        print(f"left out: {problem}", file=sys.stderr)
     if as_json:
         print_json(report)
     else:
-        print(report)
+        bad = f", {report.bad_records} unreadable ones skipped" if report.bad_records else ""
+        print(f"{report.runs} runs with {report.records} records taken in{bad}")
 
 
 class _writing:  # noqa: N801 - read as a word in `with`

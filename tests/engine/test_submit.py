@@ -1,0 +1,125 @@
+"""From config files to queued runs: pipelines, inputs, overrides, matrices."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError, RunError
+from engine.store.database import Store
+from engine.store.runs import create_runs
+from engine.store.views import NewInput
+from engine.submit import plan_file
+from engine.workspace import Workspace
+
+EXTRACT = "stage: extract\nmodel: {vision: models/clip}\n"
+FINETUNE = "stage: finetune\ninputs: {features: features}\n"
+PREDICT = "stage: predict\ninputs: {model: model@best}\n"
+PIPELINE = """\
+name: all
+runs:
+  result: {config: predict.yaml, inputs: {model: model@best, features: features}}
+  model: {config: finetune.yaml, inputs: {features: features}}
+  features: {config: extract.yaml}
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    (tmp_path / "data" / "sample" / "annotations").mkdir(parents=True)
+    for name, text in {
+        "extract": EXTRACT,
+        "finetune": FINETUNE,
+        "predict": PREDICT,
+        "pipeline": PIPELINE,
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return Workspace.open(tmp_path)
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Store:
+    return Store.open(workspace.store_url)
+
+
+def test_a_pipeline_becomes_runs_in_an_order_that_works_with_its_edges(
+    workspace: Workspace, store: Store
+) -> None:
+    runs = plan_file(workspace, store, workspace.root / "pipeline.yaml")
+    assert [run.name for run in runs] == ["features", "model", "result"]
+    assert runs[1].inputs == (NewInput("features", 0, None, in_batch=True),)
+    assert set(runs[2].inputs) == {
+        NewInput("model", 1, "best", in_batch=True),
+        NewInput("features", 0, None, in_batch=True),
+    }
+    assert {run.experiment for run in runs} == {"all"}
+    ids = create_runs(store, runs)
+    assert len(ids) == 3
+
+
+def test_an_override_reaches_every_run_that_has_the_field(workspace: Workspace, store: Store) -> None:
+    path = workspace.root / "pipeline.yaml"
+    runs = plan_file(workspace, store, path, ["seed=7", "training.epochs=3"])
+    assert [run.seed for run in runs] == [7, 7, 7]
+    assert runs[1].config["training"]["epochs"] == 3
+    with pytest.raises(
+        ConfigError, match=r"no run of this pipeline has this key, did you mean training.epochs"
+    ):
+        plan_file(workspace, store, path, ["training.epoch=3"])
+
+
+def test_a_matrix_makes_a_run_for_every_combination(workspace: Workspace, store: Store) -> None:
+    path = workspace.root / "pipeline.yaml"
+    path.write_text(
+        "name: grid\nruns:\n  features: {config: extract.yaml}\n"
+        "  model: {config: finetune.yaml, inputs: {features: features}, "
+        "matrix: {data.fold: [0, 1], seed: [1, 2]}, set: {training.epochs: 2}}\n"
+    )
+    runs = plan_file(workspace, store, path)
+    assert [run.name for run in runs[1:]] == [
+        "model-fold0-seed1",
+        "model-fold0-seed2",
+        "model-fold1-seed1",
+        "model-fold1-seed2",
+    ]
+    assert [(run.config["data"]["fold"], run.seed) for run in runs[1:]] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert all(run.config["training"]["epochs"] == 2 for run in runs[1:])
+
+
+def test_runs_that_need_each_other_are_refused(workspace: Workspace, store: Store) -> None:
+    path = workspace.root / "pipeline.yaml"
+    path.write_text(
+        PIPELINE.replace("{config: extract.yaml}", "{config: predict.yaml, inputs: {model: result}}")
+    )
+    with pytest.raises(ConfigError, match="in a circle"):
+        plan_file(workspace, store, path)
+
+
+def test_a_mistake_in_a_member_names_the_members_file_and_line(workspace: Workspace, store: Store) -> None:
+    (workspace.root / "finetune.yaml").write_text(FINETUNE + "training: {epoch: 3}\n")
+    with pytest.raises(ConfigError, match=r"finetune.yaml:3: training.epoch: unknown key"):
+        plan_file(workspace, store, workspace.root / "pipeline.yaml")
+
+
+def test_an_input_is_an_earlier_run_or_a_folder_and_anything_else_is_told(
+    workspace: Workspace, store: Store
+) -> None:
+    path = workspace.root / "finetune.yaml"
+    with pytest.raises(RunError, match=r"inputs.features: "):
+        plan_file(workspace, store, path)
+    (workspace.root / "stored").mkdir()
+    (run,) = plan_file(workspace, store, path, ["inputs.features=stored"])
+    assert run.inputs == ()
+    (made,) = create_runs(
+        store, plan_file(workspace, store, workspace.root / "extract.yaml", name="features")
+    )
+    (run,) = plan_file(workspace, store, path)
+    assert run.inputs == (NewInput("features", made, None),)
+    with pytest.raises(ConfigError, match="best, last or epoch-N"):
+        plan_file(workspace, store, path, ["inputs.features=features@newest"])
+
+
+def test_a_data_set_that_is_not_there_is_told_before_anything_is_queued(
+    workspace: Workspace, store: Store
+) -> None:
+    with pytest.raises(ConfigError, match=r"data.root: nowhere has no annotations folder"):
+        plan_file(workspace, store, workspace.root / "extract.yaml", ["data.root=nowhere"])
