@@ -29,7 +29,9 @@ def row(spec: FieldSpec) -> str:
     value = ", ".join(spec.choices) if spec.choices else spec.noun
     if spec.bounds:
         value += f", {spec.bounds}"
-    default = "required" if spec.required else f"`{spec.default}`" if spec.default not in (None, "") else "empty"
+    default = (
+        "required" if spec.required else f"`{spec.default}`" if spec.default not in (None, "") else "empty"
+    )
     return f"| `{spec.key}` | {value} | {default} | {spec.help} |"
 
 

@@ -35,7 +35,7 @@ class StageConfig(Section):
     stage: str = Field(description="what the run computes")
     name: str = Field("", max_length=200, description="how people call the run; the stage's name when empty")
     experiment: str | None = Field(None, max_length=200, description="group of runs it belongs to")
-    seed: int = Field(802, ge=0, lt=2**63, description="every random choice derives from it")
+    seed: int = Field(802, ge=0, le=2**31 - 1, description="every random choice derives from it")
     gpus: int = Field(1, ge=0, le=64, description="GPUs to run on; 0 is the CPU only")
     priority: int = Field(0, ge=-1000, le=1000, description="higher ones leave the queue first")
     tags: list[str] = Field([], description="words to find the run by")

@@ -60,13 +60,15 @@ class FieldSpec:
     @property
     def bounds(self) -> str:
         """Allowed range in words; empty where there is none."""
-        low = f"{self.minimum:g} or more" if self.minimum is not None else ""
-        low = f"above {self.above:g}" if self.above is not None else low
-        high = f"{self.maximum:g} or less" if self.maximum is not None else ""
-        high = f"below {self.below:g}" if self.below is not None else high
         if self.minimum is not None and self.maximum is not None:
-            return f"{self.minimum:g} to {self.maximum:g}"
-        return " and ".join(part for part in (low, high) if part)
+            return f"{_plain(self.minimum)} to {_plain(self.maximum)}"
+        bounds = (
+            (self.minimum, "{} or more"),
+            (self.above, "above {}"),
+            (self.maximum, "{} or less"),
+            (self.below, "below {}"),
+        )
+        return " and ".join(words.format(_plain(value)) for value, words in bounds if value is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,10 @@ def _spec(key: str, info: FieldInfo) -> FieldSpec:
         above=above.gt if above else None,
         below=below.lt if below else None,
     )
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:g}"
 
 
 def _branches(annotation: Any) -> tuple[Any, ...]:
