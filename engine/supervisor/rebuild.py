@@ -10,11 +10,10 @@ from filelock import FileLock, Timeout
 from sqlalchemy import func, select
 
 from engine.errors import ReeltopError, RunError, StoreError
-from engine.records import RECORDS_FILE, read_records
 from engine.store.database import Store
-from engine.store.ingest import ingest
 from engine.store.manifest import restore_run
 from engine.store.models import Run
+from engine.supervisor.intake import Intake
 from engine.supervisor.launch import MANIFEST_FILE
 from engine.workspace import Workspace
 
@@ -79,11 +78,12 @@ def _fill(workspace: Workspace, url: str, progress: Callable[[int, int], None] |
         for done, (folder, manifest) in enumerate(manifests, 1):
             try:
                 run_id = restore_run(store, manifest)
-                taken, bad = _take_in_all(store, run_id, folder / RECORDS_FILE)
+                intake = Intake(run_id, folder, 0)
+                intake.take_all(store)
             except (ReeltopError, OSError) as error:
                 problems.append(f"{folder.name}: {error}")
                 continue
-            runs, records, bad_records = runs + 1, records + taken, bad_records + bad
+            runs, records, bad_records = runs + 1, records + intake.records, bad_records + intake.bad_records
             if progress is not None:
                 progress(done, len(manifests))
         return RebuildReport(runs, records, bad_records, tuple(problems))
@@ -107,18 +107,6 @@ def _manifests(workspace: Workspace) -> tuple[list[tuple[Path, Mapping[str, Any]
             continue
         found.append((folder, manifest | {"directory": folder.relative_to(workspace.root).as_posix()}))
     return sorted(found, key=lambda pair: int(pair[1]["id"])), problems
-
-
-def _take_in_all(store: Store, run_id: int, path: Path) -> tuple[int, int]:
-    offset = count = bad = 0
-    more = True
-    while more:
-        batch = read_records(path, offset)
-        ingest(store, run_id, batch.records, old_offset=offset, new_offset=batch.offset)
-        count += len(batch.records)
-        bad += batch.bad_frames
-        offset, more = batch.offset, batch.more
-    return count, bad
 
 
 def _refuse_unless_empty(url: str, path: Path) -> None:

@@ -11,13 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.errors import ReeltopError, RunError, StoreError
 from engine.format import printable
 from engine.process import ProcessId
-from engine.records import RECORDS_FILE, read_records
 from engine.runlock import take_lock
 from engine.store.database import Store
-from engine.store.ingest import OffsetMovedError, ingest
 from engine.store.queries import change_counter
 from engine.store.runs import set_waiting, transition
 from engine.store.views import Intent, Status
+from engine.supervisor.intake import Intake
 from engine.supervisor.launch import run_command, spawn, write_config, write_manifest
 from engine.supervisor.needs import judge, resolve_inputs
 from engine.supervisor.rows import (
@@ -38,8 +37,6 @@ from engine.workspace import Workspace
 _LOOK_SECONDS = 2.0  # between looks when nothing changed: GPUs that others free, grace periods
 _RETRY_SECONDS = 5.0  # before a run that could not be launched is tried again
 _TAKE_IN_SECONDS = 0.5  # of a tick for one run, so that a large backlog does not keep the others waiting
-_BATCH_BYTES = 256 << 10  # a transaction of about a tenth of a second
-_UNTAKEABLE = (SQLAlchemyError, ValueError, OverflowError, OSError)
 log = logging.getLogger("reeltop.supervisor")
 
 
@@ -73,7 +70,7 @@ class Supervisor:
         """Take in new records; when anything has changed, act on it. Trouble with the store is told and outlived."""
         try:
             for run in self._live.values():
-                self._take_in(run)
+                run.intake.take(self._store, _TAKE_IN_SECONDS)
             self._look_if_needed()
         except (StoreError, SQLAlchemyError) as error:
             message = str(error).splitlines()[0]
@@ -118,7 +115,7 @@ class Supervisor:
             id=row.id,
             name=row.name,
             run_dir=self._workspace.root / row.directory,
-            offset=row.records_offset,
+            intake=Intake(row.id, self._workspace.root / row.directory, row.records_offset),
             identity=ProcessId(row.pid or 0, row.pid_started or 0.0) if known else None,
         )
         self._live[row.id] = run
@@ -147,9 +144,7 @@ class Supervisor:
             self._forget(row.id)
             return
         run.kill()
-        run.seen_size = -1
-        while self._take_in(run):
-            pass
+        run.intake.take_all(self._store)
         report = report_of(self._store, run.id)
         if report is None:
             self._forget(run.id)
@@ -169,49 +164,6 @@ class Supervisor:
     def _forget(self, run_id: int) -> None:
         self._live.pop(run_id, None)
         self._slots.release(run_id)
-
-    def _take_in(self, run: LiveRun) -> bool:
-        """Bring a bounded part of a run's new records into the store; whether there may be more."""
-        path = run.run_dir / RECORDS_FILE
-        try:
-            size = path.stat().st_size
-        except OSError:
-            return False
-        if size == run.seen_size:
-            return False
-        until = time.monotonic() + _TAKE_IN_SECONDS
-        while time.monotonic() < until:
-            try:
-                records, offset, bad_frames, more = read_records(
-                    path, run.offset, max_bytes=1 if run.cautious else _BATCH_BYTES
-                )
-            except OSError as error:
-                log.warning("run %d: %s cannot be read: %s", run.id, path, error)
-                return False
-            if bad_frames:
-                log.warning("run %d: %d damaged records were skipped", run.id, bad_frames)
-            try:
-                ingest(self._store, run.id, records, old_offset=run.offset, new_offset=offset)
-            except OffsetMovedError:
-                report = report_of(self._store, run.id)
-                if report is None or report.offset == run.offset:
-                    return False
-                run.offset = report.offset
-                continue
-            except StoreError:
-                raise
-            except _UNTAKEABLE as error:
-                if not run.cautious:
-                    run.cautious = True  # one by one, to lose no more than what the store cannot hold
-                    continue
-                log.error("run %d: a record cannot be stored and is skipped: %s", run.id, error)
-                ingest(self._store, run.id, [], old_offset=run.offset, new_offset=offset)
-                run.cautious = False
-            run.offset = offset
-            if not more:
-                run.seen_size = size
-                return False
-        return True
 
     def _serve_queue(self, queue: list[QueuedRow]) -> None:
         if not queue:
@@ -270,7 +222,9 @@ class Supervisor:
                 return self._hold_back(row, f"no process could be started ({error.strerror}): trying again")
         finally:
             os.close(lock_fd)
-        self._live[row.id] = LiveRun(row.id, row.name, run_dir, offset, process, identity)
+        self._live[row.id] = LiveRun(
+            row.id, row.name, run_dir, Intake(row.id, run_dir, offset), process, identity
+        )
         self._slots.hold(row.id, row.name, placement)
         log.info("%s: started as process %d on %s", _named(row), process.pid, placement.devices)
         return None

@@ -12,6 +12,7 @@ import psutil
 from engine.process import ProcessId, identify
 from engine.runlock import is_locked, read_holder
 from engine.store.views import Intent, Status
+from engine.supervisor.intake import Intake
 from engine.supervisor.launch import RUN_DIR_VARIABLE, log_tail
 from engine.supervisor.rows import Report
 
@@ -36,12 +37,9 @@ class LiveRun:
     id: int
     name: str
     run_dir: Path
-    offset: int
+    intake: Intake
     process: "subprocess.Popen[bytes] | None" = None
     identity: ProcessId | None = None
-    seen_size: int = -1
-    cautious: bool = False
-    ended_at: float | None = None
     _asked: set[signal.Signals] = field(default_factory=set)
     _kill_at: float | None = None
 

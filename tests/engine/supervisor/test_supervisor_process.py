@@ -1,0 +1,190 @@
+"""The supervisor as a process: the only one, started on demand, gone when idle, dispensable at any moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import psutil
+import pytest
+from supervisor_bench import Bench, wait_until
+
+from engine.errors import RunError
+from engine.process import ProcessId, identify
+from engine.records import Metrics, RecordWriter
+from engine.store.queries import change_counter
+from engine.store.views import Status
+from engine.supervisor.client import ensure_supervisor, supervisor_alive
+
+SLOW = {"steps": 100_000, "pause": 0.01}
+
+
+def supervisors(bench: Bench) -> list[psutil.Process]:
+    """Live supervisor processes of this workspace."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = process.cmdline()
+            if "engine.supervisor" in command and str(bench.workspace.root) in command:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_it_starts_on_demand_once_in_a_session_of_its_own_and_ends_when_idle(bench: Bench) -> None:
+    assert not supervisor_alive(bench.workspace)
+    starters = [
+        threading.Thread(target=ensure_supervisor, args=(bench.workspace,), kwargs={"idle": 1})
+        for _ in range(3)
+    ]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+    assert supervisor_alive(bench.workspace)
+    wait_until(lambda: len(supervisors(bench)) == 1)
+    (process,) = supervisors(bench)
+    assert os.getsid(process.pid) == process.pid
+    wait_until(lambda: not supervisor_alive(bench.workspace) and not supervisors(bench))
+
+
+def test_the_real_command_runs_a_queued_run_and_reports_its_config_error(bench: Bench) -> None:
+    run_id = bench.queue(config={"stage": "finetunee"})
+    ensure_supervisor(bench.workspace, idle=0.5)
+    wait_until(lambda: bench.status(run_id).ended)
+    row = bench.row(run_id)
+    assert row.status is Status.FAILED
+    assert row.error is not None
+    assert "there is no stage 'finetunee'" in row.error.splitlines()[0]
+    assert row.host
+    wait_until(lambda: not supervisor_alive(bench.workspace))
+
+
+def test_it_outlives_the_process_that_started_it_and_the_terminals_hang_up(bench: Bench) -> None:
+    run_id = bench.queue(config={"stage": "finetunee"})
+    script = (
+        "import os, signal, sys; from engine.workspace import Workspace\n"
+        "from engine.supervisor.client import ensure_supervisor\n"
+        "os.setsid(); ensure_supervisor(Workspace.open(sys.argv[1]), idle=0.5); os.killpg(0, signal.SIGHUP)\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, str(bench.workspace.root)], check=False, start_new_session=False
+    )
+    wait_until(lambda: bench.status(run_id).ended)
+    wait_until(lambda: not supervisor_alive(bench.workspace))
+
+
+def test_a_supervisor_that_cannot_work_tells_its_starter_why(bench: Bench) -> None:
+    (bench.workspace.root / "broken.db").write_bytes(b"this is no database, whatever its name says")
+    broken = replace(bench.workspace, store_url=f"sqlite:///{bench.workspace.root / 'broken.db'}")
+    with pytest.raises(RunError, match="is not a SQLite database"):
+        ensure_supervisor(broken)
+
+
+def test_of_two_supervisors_the_second_leaves(bench: Bench) -> None:
+    first = bench.supervisor_process()
+    second = bench.supervisor_process()
+    assert second.wait(20) == 1
+    assert second.stderr is not None
+    assert b"a supervisor is at work already" in second.stderr.read()
+    assert first.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_it_ends_and_runs_go_on(bench: Bench, number: signal.Signals) -> None:
+    run_id = bench.queue(config=SLOW)
+    process = bench.supervisor_process()
+    bench.until_training(None, run_id)
+    process.send_signal(number)
+    assert process.wait(20) == 0
+    holder = identify(bench.pid(run_id))
+    assert holder is not None
+    assert holder.alive()
+    supervisor = bench.supervisor()
+    supervisor.tick()
+    assert bench.status(run_id) is Status.RUNNING
+
+
+def test_a_locked_store_is_waited_for_and_no_point_is_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = bench.queue(config={"steps": 100, "pause": 0.01})
+    supervisor = bench.supervisor()
+    bench.until_training(supervisor, run_id)
+    refused = Refusing(monkeypatch)
+    for _ in range(3):
+        supervisor.tick()
+    assert refused.count == 3
+    refused.end()
+    bench.until_ended(supervisor, run_id)
+    assert len(bench.points(run_id)) == 100
+
+
+class Refusing:
+    """A store that another program has locked: shortened from ten seconds to none for the test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from engine.errors import StoreError
+        from engine.supervisor import supervisor
+
+        self.count = 0
+
+        def refuse(*_arguments: object, **_options: object) -> int:
+            self.count += 1
+            raise StoreError("another program has locked it")
+
+        self._patch = monkeypatch
+        self._module = supervisor
+        monkeypatch.setattr(supervisor, "change_counter", refuse)
+
+    def end(self) -> None:
+        self._patch.setattr(self._module, "change_counter", change_counter)
+
+
+def test_when_its_store_is_deleted_it_ends_and_the_run_goes_on(bench: Bench) -> None:
+    run_id = bench.queue(config=SLOW)
+    process = bench.supervisor_process()
+    bench.until_training(None, run_id)
+    pid = bench.pid(run_id)
+    started = identify(pid)
+    for path in bench.workspace.root.glob("experiments.db*"):
+        if path.is_file() and "supervisor" not in path.name:
+            path.unlink()
+    assert process.wait(20) == 1
+    assert started is not None
+    assert ProcessId(pid, started.started).alive()
+    assert not (bench.workspace.root / "experiments.db").exists()
+    assert process.stderr is not None
+    assert b"make it again with `reeltop rebuild`" in process.stderr.read()
+
+
+def test_a_record_that_the_store_cannot_hold_costs_only_itself(bench: Bench) -> None:
+    run_id = bench.queue(config={"steps": 30})
+    bench.until_ended(bench.supervisor(), run_id)
+    writer = RecordWriter(bench.run_dir(run_id) / "records.bin")
+    writer.write(Metrics(time=1e300, step=30, values={"train/loss": 1.0}))
+    writer.write(Metrics(time=1.0, step=31, values={"train/loss": 31.0}))
+    writer.close()
+    with bench.store.write() as session:
+        session.connection().exec_driver_sql("UPDATE run SET status = 'running' WHERE id = 1")
+    bench.until_ended(bench.supervisor(), run_id)
+    assert bench.points(run_id)[-1] == (31, 31.0)
+
+
+def test_what_the_supervisor_writes_stays_in_the_workspace(bench: Bench) -> None:
+    run_id = bench.queue()
+    outside = set(bench.workspace.root.parent.iterdir())
+    process = bench.supervisor_process(idle=0.3)
+    assert process.wait(20) == 0
+    assert bench.status(run_id) is Status.FINISHED
+    assert set(bench.workspace.root.parent.iterdir()) == outside
+    assert {path.name for path in bench.workspace.root.iterdir()} <= {
+        "experiments.db",
+        "experiments.db-wal",
+        "experiments.db-shm",
+        "experiments.db.supervisor.lock",
+        "runs",
+    }
