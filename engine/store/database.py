@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.store.models import StoreState
 
 HEAD_REVISION = "0001"
 BUSY_SECONDS = 10
+_MOST_ANSWERS = 100
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE_PREFIX = "sqlite:///"
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -52,6 +53,7 @@ class Store:
         self.url = url
         self._reader = engine
         self._writer = engine.execution_options(reeltop_writes=True)
+        self._answers: dict[tuple[int, Hashable], int] = {}
 
     @classmethod
     def open(cls, url: str) -> "Store":
@@ -97,6 +99,16 @@ class Store:
         """As `read`, without the ORM: for queries where its overhead shows."""
         with self._mended(), self._reader.connect() as connection:
             yield connection
+
+    def remembered(self, connection: Connection, question: Hashable, ask: Callable[[], int]) -> int:
+        """The answer to a question about the whole store, asked again only after something was written."""
+        changes = connection.execute(CHANGES).scalar_one()
+        answer = self._answers.get((changes, question))
+        if answer is None:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            answer = self._answers[changes, question] = ask()
+        return answer
 
     def keep_ids_after(self, session: Session, table: str) -> None:
         """Make the next id of `table` greater than those given by hand; SQLite does so by itself."""

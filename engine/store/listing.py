@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, exists, func, select
 from sqlalchemy.orm import aliased
 
 from engine.store import filters, models
+from engine.store.criteria import COLUMNS, criteria
+from engine.store.database import Store
 from engine.store.models import Experiment, MetricSummary, Run, RunTag
 from engine.store.runs import BEST_METRIC
 from engine.store.views import Intent, LevelScore, Progress, RunPage, RunRow, Status
@@ -53,7 +56,6 @@ _COLUMNS = (
     _best.max.label("f1_mean"),
 )
 _BEST_EVALUATION = len(_COLUMNS) - 2
-_SORTABLE: dict[str, Any] = filters.COLUMNS | {"experiment": Experiment.name}
 _TOTAL = select(func.count()).select_from(Run).where(_LISTED)
 _SCORES = models.LevelScore
 _LEVELS = (
@@ -68,32 +70,83 @@ _TAGS = (
 )
 
 
-def page(connection: Connection, text: str, sort: str, limit: int, offset: int) -> RunPage:
+def page(store: Store, text: str, sort: str, limit: int, offset: int) -> RunPage:
     """A window of the runs that match the filter `text`, in the order of `sort`.
 
     Raises:
         FilterError: the filter or the order cannot be understood.
     """
-    terms = filters.parse(text)
-    name, descending = sort.removeprefix("-"), sort.startswith("-")
-    keys = filters.KnownKeys(connection)
-    matching = [_LISTED, *filters.criteria(terms, keys)]
-    if name in _SORTABLE:
-        listed = _by_column(name, descending).where(*matching).limit(limit).offset(offset)
-        rows: Sequence[Sequence[Any]] = connection.execute(listed).all()
-    else:
-        value = filters.metric_value(name, keys)
-        if value is None:
+    with store.connection() as connection:
+        keys = filters.KnownKeys(connection)
+        conditions = filters.resolve(filters.parse(text), keys)
+        name = sort.removeprefix("-")
+        metric = None if name in COLUMNS else filters.metric_value(name, keys)
+        if metric is None and name not in COLUMNS:
             raise filters.unknown_key(name, keys, 0, "sort")
-        rows = _by_metric(connection, matching, value, descending, limit, offset)
-    total = connection.execute(_TOTAL).scalar_one()
-    if not terms:
-        count = total
-    elif len(rows) < limit and (rows or not offset):
-        count = offset + len(rows)
-    else:
-        count = connection.execute(select(func.count()).select_from(Run).where(*matching)).scalar_one()
-    return RunPage(_views(connection, rows), count, total)
+        plan = _planned(conditions, metric or name, sort.startswith("-"))
+        rows = plan.rows(connection, limit, offset)
+        total = store.remembered(connection, "total", lambda: connection.execute(_TOTAL).scalar_one())
+        if not conditions:
+            count = total
+        elif len(rows) < limit and (rows or not offset):
+            count = offset + len(rows)
+        else:
+            count = store.remembered(
+                connection, conditions, lambda: connection.execute(plan.matching).scalar_one()
+            )
+        return RunPage(_views(connection, rows), count, total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Statements of one filter and one order, kept so that they are put together and compiled once.
+
+    `first` gives the runs that have what is sorted by; `rest` those that lack a metric, where one is sorted by.
+    """
+
+    first: AnySelect
+    first_count: Select[int] | None
+    rest: AnySelect | None
+    matching: Select[int]
+
+    def rows(self, connection: Connection, limit: int, offset: int) -> Sequence[Sequence[Any]]:
+        rows = connection.execute(self.first, {"most": limit, "skipped": offset}).all()
+        if self.rest is None or self.first_count is None or len(rows) == limit:
+            return rows
+        skipped = 0
+        if offset and not rows:
+            skipped = offset - connection.execute(self.first_count).scalar_one()
+        rest = connection.execute(self.rest, {"most": limit - len(rows), "skipped": skipped})
+        return [*rows, *rest.all()]
+
+
+@lru_cache(maxsize=64)
+def _planned(
+    conditions: tuple[filters.Condition, ...], by: str | filters.MetricValue, descending: bool
+) -> _Plan:
+    meets = (_LISTED, *criteria(conditions))
+    matching = select(func.count()).select_from(Run).where(*meets)
+    if isinstance(by, str):
+        column = COLUMNS[by]
+        order: list[Any] = [column.desc(), Run.id.desc()] if descending else [column, Run.id]
+        if column.nullable or by == "experiment":
+            order.insert(0, column.is_(None))
+        return _Plan(_paged(_rows(Run).where(*meets).order_by(*order)), None, None, matching)
+    value = getattr(_sorted_by, by.statistic)
+    has = (_sorted_by.key == by.key, value.is_not(None))
+    along = (value.desc(), _sorted_by.run_id.desc()) if descending else (value, _sorted_by.run_id)
+    counted = select(func.count()).select_from(_sorted_by).join(Run, Run.id == _sorted_by.run_id)
+    lacks = ~exists().where(_sorted_by.run_id == Run.id, *has).correlate(Run)
+    return _Plan(
+        first=_paged(_rows(_sorted_by).where(*has, *meets).order_by(*along)),
+        first_count=counted.where(*has, *meets),
+        rest=_paged(_rows(Run).where(*meets, lacks).order_by(Run.id.desc())),
+        matching=matching,
+    )
+
+
+def _paged(statement: AnySelect) -> AnySelect:
+    return statement.limit(bindparam("most", type_=Integer)).offset(bindparam("skipped", type_=Integer))
 
 
 def run_rows(
@@ -112,56 +165,6 @@ def _rows(first: Any) -> AnySelect:
     return start.outerjoin(Experiment, Experiment.id == Run.experiment_id).outerjoin(
         _best, and_(_best.run_id == Run.id, _best.key == BEST_METRIC)
     )
-
-
-@cache
-def _by_column(name: str, descending: bool) -> AnySelect:
-    column = _SORTABLE[name]
-    order: list[Any] = [column.desc(), Run.id.desc()] if descending else [column, Run.id]
-    if column.nullable or name == "experiment":
-        order.insert(0, column.is_(None))
-    return _rows(Run).order_by(*order)
-
-
-@cache
-def _along_metric(statistic: str, descending: bool) -> AnySelect:
-    value = getattr(_sorted_by, statistic)
-    order = (value.desc(), _sorted_by.run_id.desc()) if descending else (value, _sorted_by.run_id)
-    return _rows(_sorted_by).where(*_has(statistic)).order_by(*order)
-
-
-@cache
-def _without_metric(statistic: str) -> AnySelect:
-    has = exists().where(_sorted_by.run_id == Run.id, *_has(statistic)).correlate(Run)
-    return _rows(Run).where(~has).order_by(Run.id.desc())
-
-
-def _has(statistic: str) -> tuple[ColumnElement[bool], ...]:
-    return (_sorted_by.key == bindparam("metric"), getattr(_sorted_by, statistic).is_not(None))
-
-
-def _by_metric(
-    connection: Connection,
-    matching: list[ColumnElement[bool]],
-    metric: filters.MetricValue,
-    descending: bool,
-    limit: int,
-    offset: int,
-) -> Sequence[Sequence[Any]]:
-    """Runs that have the metric along its index, then the others, newest first."""
-    named = {"metric": metric.key}
-    scored = _along_metric(metric.statistic, descending).where(*matching)
-    rows = connection.execute(scored.limit(limit).offset(offset), named).all()
-    if len(rows) == limit:
-        return rows
-    skipped = 0
-    if not rows and offset:
-        number = select(func.count()).select_from(_sorted_by).join(Run, Run.id == _sorted_by.run_id)
-        skipped = (
-            offset - connection.execute(number.where(*_has(metric.statistic), *matching), named).scalar_one()
-        )
-    rest = _without_metric(metric.statistic).where(*matching)
-    return [*rows, *connection.execute(rest.limit(limit - len(rows)).offset(skipped), named)]
 
 
 def _views(connection: Connection, rows: Sequence[Sequence[Any]]) -> tuple[RunRow, ...]:

@@ -151,8 +151,7 @@ def list_runs(
     Raises:
         FilterError: the filter or the order cannot be understood.
     """
-    with store.connection() as connection:
-        return listing.page(connection, filter, sort, limit, offset)
+    return listing.page(store, filter, sort, limit, offset)
 
 
 def live_runs(store: Store) -> tuple[RunRow, ...]:
