@@ -20,6 +20,7 @@ MAX_PAYLOAD_BYTES = 16 << 20
 HEADER = struct.Struct("<4sII")
 BACKLOG_BYTES = 64 << 20
 _DRAIN_BYTES = 1 << 20
+_pack_header, _crc32, _write = HEADER.pack, zlib.crc32, os.write
 
 
 class Frame(NamedTuple):
@@ -28,17 +29,6 @@ class Frame(NamedTuple):
     payload: memoryview
     end: int
     skipped: int
-
-
-def pack(payload: bytes) -> bytes:
-    """The frame of a payload.
-
-    Raises:
-        ValueError: the payload is larger than `MAX_PAYLOAD_BYTES`.
-    """
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise ValueError(f"a record of {len(payload)} bytes is over the limit of {MAX_PAYLOAD_BYTES}")
-    return HEADER.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
 def frames(fd: int, offset: int) -> Iterator[Frame]:
@@ -67,7 +57,7 @@ def _payload_at(window: "_Window", start: int) -> memoryview | None:
     if magic != MAGIC or length > MAX_PAYLOAD_BYTES:
         return None
     payload = window.read(start + HEADER.size, length)
-    return payload if len(payload) == length and zlib.crc32(payload) == crc else None
+    return payload if len(payload) == length and _crc32(payload) == crc else None
 
 
 class _Window:
@@ -141,24 +131,32 @@ class FrameWriter:
         """Frames that the disk has refused so far."""
         return len(self._backlog)
 
-    def write(self, frame: bytes, *, droppable: bool = False) -> None:
+    def write(self, payload: bytes, droppable: bool = False) -> None:
         """Append one frame. Returns when the kernel has it, or when it waits because the disk refuses it.
 
         Raises:
-            ValueError: the writer is closed.
+            ValueError: the payload is larger than `MAX_PAYLOAD_BYTES`, or the writer is closed.
         """
+        # Called between the steps of a training loop, when no cache remembers it: every call saved here shows.
+        length = len(payload)
+        if length > MAX_PAYLOAD_BYTES:
+            raise ValueError(f"a record of {length} bytes is over the limit of {MAX_PAYLOAD_BYTES}")
+        frame = _pack_header(MAGIC, length, _crc32(payload)) + payload
         with self._lock:
-            if self._fd < 0:
-                raise ValueError(f"{self.path} is closed for writing")
-            if not self._backlog:
-                written = self._write(frame)
-                if written == len(frame):
-                    return
-                self._head_written = written
-                self._enqueue(frame, droppable)
-            else:
+            if self._backlog:
                 self._enqueue(frame, droppable)
                 self._drain()
+                return
+            try:
+                written = _write(self._fd, frame)
+            except OSError as error:
+                if self._fd < 0:
+                    raise ValueError(f"{self.path} is closed for writing") from None
+                self._report(error)
+                written = 0
+            if written != len(frame):
+                self._head_written = written
+                self._enqueue(frame, droppable)
 
     def flush(self) -> bool:
         """Try again to write what waits; whether everything is written now."""
@@ -180,14 +178,10 @@ class FrameWriter:
             os.close(self._fd)
             self._fd = -1
 
-    def _write(self, data: bytes | bytearray) -> int:
-        try:
-            return os.write(self._fd, data)
-        except OSError as error:
-            if not self._troubled:
-                self._troubled = True
-                complain(f"cannot write {self.path} ({error.strerror}): the run goes on, its records wait")
-            return 0
+    def _report(self, error: OSError) -> None:
+        if not self._troubled:
+            self._troubled = True
+            complain(f"cannot write {self.path} ({error.strerror}): the run goes on, its records wait")
 
     def _enqueue(self, frame: bytes, droppable: bool) -> None:
         self._backlog.append((frame, droppable))
@@ -216,7 +210,11 @@ class FrameWriter:
                 if len(chunk) + len(frame) > budget:
                     break
                 chunk += frame
-            written = self._write(chunk)
+            try:
+                written = _write(self._fd, chunk)
+            except OSError as error:
+                self._report(error)
+                return
             done = self._head_written + written
             while self._backlog and done >= len(self._backlog[0][0]):
                 size = len(self._backlog.popleft()[0])

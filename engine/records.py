@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.framing import BACKLOG_BYTES, FrameWriter, frames, pack
+from engine.framing import FrameWriter, frames
 
 RECORDS_FILE = "records.bin"
 
@@ -131,7 +131,7 @@ AnyRecord = (
 
 _READ_BYTES = 4 << 20
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_encoder = msgspec.msgpack.Encoder()
+encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
 
 
@@ -144,32 +144,16 @@ class Batch(NamedTuple):
     more: bool = False
 
 
-class RecordWriter:
+class RecordWriter(FrameWriter):
     """Appends records to a record file, one `write` each; see `FrameWriter` for what it survives."""
 
-    def __init__(self, path: Path, *, backlog_bytes: int = BACKLOG_BYTES) -> None:
-        self._frames = FrameWriter(path, backlog_bytes=backlog_bytes)
-        self.flush = self._frames.flush
-        self.close = self._frames.close
-
-    @property
-    def waiting(self) -> int:
-        """Records that the disk has refused so far."""
-        return self._frames.waiting
-
-    @property
-    def dropped(self) -> int:
-        """Metrics and progress records given up because too much waited for the disk."""
-        return self._frames.dropped
-
-    def write(self, record: AnyRecord) -> None:
+    def record(self, record: AnyRecord) -> None:
         """Append one record.
 
         Raises:
             ValueError: the record is larger than a frame may be, or the writer is closed.
         """
-        frame = pack(_encoder.encode(record))
-        self._frames.write(frame, droppable=type(record) is Metrics or type(record) is Progress)
+        self.write(encode(record), type(record) is Metrics or type(record) is Progress)
 
 
 def read_records(path: Path, offset: int = 0, *, max_bytes: int = _READ_BYTES) -> Batch:

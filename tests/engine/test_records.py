@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from engine.records import (
     Metrics,
     RecordWriter,
     State,
+    encode,
     read_records,
 )
 
@@ -41,10 +43,18 @@ def write(path: Path, *records: AnyRecord) -> list[int]:
     writer = RecordWriter(path)
     ends = []
     for record in records:
-        writer.write(record)
+        writer.record(record)
         ends.append(path.stat().st_size)
     writer.close()
     return ends
+
+
+def packed(record: AnyRecord) -> bytes:
+    return _pack(encode(record))
+
+
+def _pack(payload: bytes) -> bytes:
+    return HEADER.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
 def steps(records: list[AnyRecord]) -> list[int]:
@@ -151,7 +161,7 @@ def test_damage_at_the_end_is_not_consumed_before_a_good_frame_follows(path: Pat
     path.write_bytes(data)
     assert read_records(path).offset == ends[0]
     with path.open("ab") as file:
-        file.write(framing.pack(b"\xc0"))
+        file.write(_pack(b"\xc0"))
     batch = read_records(path)
     assert batch.bad_frames == 2  # the damaged one, and one that is no record
     assert batch.offset == path.stat().st_size
@@ -161,7 +171,7 @@ def test_damage_at_the_end_is_not_consumed_before_a_good_frame_follows(path: Pat
 def test_a_bogus_length_does_not_hide_what_follows(path: Path, length: int) -> None:
     write(path, point(1))
     with path.open("ab") as file:
-        file.write(struct.pack("<4sII", MAGIC, length, 0) + b"rubbish" + framing.pack(_payload(point(2))))
+        file.write(struct.pack("<4sII", MAGIC, length, 0) + b"rubbish" + packed(point(2)))
     batch = read_records(path)
     assert steps(batch.records) == [1, 2]
     assert batch.bad_frames == 1
@@ -170,7 +180,7 @@ def test_a_bogus_length_does_not_hide_what_follows(path: Path, length: int) -> N
 def test_megabytes_of_rubbish_are_passed_over(path: Path) -> None:
     write(path, point(1))
     with path.open("ab") as file:
-        file.write(os.urandom(5_000_000) + framing.pack(_payload(point(2))))
+        file.write(os.urandom(5_000_000) + packed(point(2)))
     before = read_records(path)
     assert steps(before.records) == [1]
     assert before.more
@@ -206,7 +216,7 @@ def test_all_that_was_written_is_there_after_kill_9(path: Path) -> None:
         "import sys; from pathlib import Path; from engine.records import *\n"
         "writer = RecordWriter(Path(sys.argv[1]))\n"
         "for step in range(10**9):\n"
-        "    writer.write(Metrics(time=0.0, step=step, values={'loss': 1.0}))\n"
+        "    writer.record(Metrics(time=0.0, step=step, values={'loss': 1.0}))\n"
         "    if step % 500 == 499: print(step, flush=True)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
@@ -225,7 +235,7 @@ class FullDisk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, space: int) -> None:
         self.space = space
         self._write = os.write
-        monkeypatch.setattr(framing.os, "write", self)
+        monkeypatch.setattr(framing, "_write", self)
 
     def __call__(self, fd: int, data: bytes) -> int:
         if self.space <= 0:
@@ -241,11 +251,11 @@ def test_a_full_disk_delays_records_and_loses_none(
     writer = RecordWriter(path)
     disk = FullDisk(monkeypatch, 1000)  # the frame at the edge is written in part
     for step in range(100):
-        writer.write(point(step))
+        writer.record(point(step))
     assert writer.waiting > 50
     assert read_records(path).bad_frames == 0
     disk.space = 10**9
-    writer.write(point(100))
+    writer.record(point(100))
     assert writer.waiting == 0
     writer.close()
     batch = read_records(path)
@@ -261,9 +271,9 @@ def test_past_its_bound_the_backlog_gives_up_the_oldest_points_but_no_result(
 ) -> None:
     writer = RecordWriter(path, backlog_bytes=2000)
     disk = FullDisk(monkeypatch, 20)
-    writer.write(State(time=0.0, status="running"))
+    writer.record(State(time=0.0, status="running"))
     for step in range(200):
-        writer.write(point(step))
+        writer.record(point(step))
     disk.space = 10**9
     writer.close()
     batch = read_records(path)
@@ -280,7 +290,7 @@ def test_threads_do_not_tear_each_others_frames(path: Path) -> None:
 
     def work(number: int) -> None:
         for step in range(500):
-            writer.write(point(step, **{f"thread{number}": 1.0}))
+            writer.record(point(step, **{f"thread{number}": 1.0}))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -299,18 +309,12 @@ def test_writing_after_closing_is_refused(path: Path) -> None:
     writer = RecordWriter(path)
     writer.close()
     with pytest.raises(ValueError, match="closed"):
-        writer.write(point(1))
+        writer.record(point(1))
 
 
 def test_a_record_beyond_the_bound_on_frames_is_refused_before_it_is_written(path: Path) -> None:
     writer = RecordWriter(path)
     with pytest.raises(ValueError, match="over the limit"):
-        writer.write(State(time=0.0, status="failed", error="x" * (MAX_PAYLOAD_BYTES + 1)))
+        writer.record(State(time=0.0, status="failed", error="x" * (MAX_PAYLOAD_BYTES + 1)))
     writer.close()
     assert path.stat().st_size == 0
-
-
-def _payload(record: AnyRecord) -> bytes:
-    import msgspec
-
-    return msgspec.msgpack.encode(record)

@@ -87,7 +87,7 @@ def test_scores_come_back(bench: Bench) -> None:
     bench.until_ended(bench.supervisor(), run_id)
     writer = RecordWriter(bench.run_dir(run_id) / "records.bin")
     levels = [LevelScores(level=1, f1_micro=0.5, f1_macro=0.25, accuracy=0.75)]
-    writer.write(Evaluation(time=1.0, step=9, split="val", f1_mean=0.375, levels=levels))
+    writer.record(Evaluation(time=1.0, step=9, split="val", f1_mean=0.375, levels=levels))
     writer.close()
     delete_store(bench)
     rebuild(bench.workspace)

@@ -165,8 +165,8 @@ def test_a_record_that_the_store_cannot_hold_costs_only_itself(bench: Bench) -> 
     run_id = bench.queue(config={"steps": 30})
     bench.until_ended(bench.supervisor(), run_id)
     writer = RecordWriter(bench.run_dir(run_id) / "records.bin")
-    writer.write(Metrics(time=1e300, step=30, values={"train/loss": 1.0}))
-    writer.write(Metrics(time=1.0, step=31, values={"train/loss": 31.0}))
+    writer.record(Metrics(time=1e300, step=30, values={"train/loss": 1.0}))
+    writer.record(Metrics(time=1.0, step=31, values={"train/loss": 31.0}))
     writer.close()
     with bench.store.write() as session:
         session.connection().exec_driver_sql("UPDATE run SET status = 'running' WHERE id = 1")
