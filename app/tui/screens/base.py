@@ -1,0 +1,87 @@
+"""What the screens share: top bar, footer, and a subscription to the feed while they are on top."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from app.tui.feed import Answered, Refused
+from app.tui.requests import LiveRuns, Request, WaitingRuns
+from app.tui.widgets.top_bar import TopBar
+from engine.store.views import RunRow
+
+if TYPE_CHECKING:
+    from app.tui.app import ReeltopApp
+
+
+class ReeltopScreen(Screen[None]):
+    """A screen names its requests in `requests`, and takes the answers in `receive`."""
+
+    MODE: ClassVar[str] = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-very-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (12, "-short"), (32, "-tall")]  # noqa: RUF012
+    _live: tuple[RunRow, ...] = ()
+    _waiting: tuple[RunRow, ...] = ()
+    _resumed = False
+
+    @property
+    def reeltop(self) -> "ReeltopApp":
+        """The app, by its own type."""
+        return cast("ReeltopApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.MODE or self.reeltop.current_mode, self.reeltop.store_name)
+        yield from self.compose_body()
+        yield Footer(compact=True, show_command_palette=True)
+
+    def compose_body(self) -> Iterable[object]:
+        """The widgets between top bar and footer."""
+        raise NotImplementedError
+
+    def requests(self) -> Sequence[Request]:
+        """What the screen wants to know now."""
+        return ()
+
+    def receive(self, request: Request, value: object) -> None:
+        """An answer, new or changed."""
+
+    def refused(self, request: Request, message: str) -> None:
+        """A request that cannot be answered, with the reason."""
+
+    def ask(self) -> None:
+        """Tell the feed what the screen wants to know; call it when that changes."""
+        if self._resumed:
+            self.reeltop.feed.want(self, (LiveRuns(), WaitingRuns(), *self.requests()))
+
+    def on_screen_resume(self) -> None:
+        self._resumed = True
+        self.ask()
+        self.show_trouble(self.reeltop.trouble)
+
+    def on_screen_suspend(self) -> None:
+        self._resumed = False
+        self.reeltop.feed.forget(self)
+
+    def on_unmount(self) -> None:
+        self.reeltop.feed.forget(self)
+
+    def on_answered(self, message: Answered) -> None:
+        if not self.is_mounted:
+            return
+        if isinstance(message.request, LiveRuns):
+            self._live = cast("tuple[RunRow, ...]", message.value)
+        elif isinstance(message.request, WaitingRuns):
+            self._waiting = cast("tuple[RunRow, ...]", message.value)
+            self.query_one(TopBar).show_counts(len(self._live), len(self._waiting))
+        self.receive(message.request, message.value)
+
+    def on_refused(self, message: Refused) -> None:
+        if self.is_mounted:
+            self.refused(message.request, str(message.error))
+
+    def show_trouble(self, trouble: str | None) -> None:
+        """One line about a store that cannot be read; None when it is well."""
+        if self.is_mounted:
+            self.query_one(TopBar).show_trouble(trouble)

@@ -1,0 +1,163 @@
+"""Mode 1: the machine, what runs and what waits, the curves and the log of the run under the cursor."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.widgets import OptionList
+
+from app.tui.bindings import bindings
+from app.tui.requests import LiveRuns, Page, Request, SeriesOf, Summaries, WaitingRuns
+from app.tui.screens.run_actions import RunActions
+from app.tui.states import GLYPHS, title
+from app.tui.widgets.label import Label
+from app.tui.widgets.live_list import LiveList
+from app.tui.widgets.log_view import LogView
+from app.tui.widgets.machine import Machine
+from app.tui.widgets.metric_chart import MetricChart
+from app.tui.widgets.wait_list import WaitList
+from engine.store.views import MetricSummary, RunPage, RunRow, Series
+
+LOSS, SCORE = "train/loss", "val/f1_mean"
+_NEWEST = Page(limit=1)
+_EMPTY = "No runs yet.  3 opens Launch: choose a configuration, ctrl+s queues it.\nOr leave with q and type: reeltop demo"
+
+
+class Monitor(RunActions):
+    """Follows the newest live run until a person chooses another."""
+
+    MODE = "monitor"
+    CSS_PATH = Path(__file__).with_suffix(".tcss")
+    BINDINGS = bindings("monitor")
+    BINDING_GROUP_TITLE = "Monitor"
+    AUTO_FOCUS = "#live"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._newest: RunRow | None = None
+        self._shown: RunRow | None = None
+        self._losses: dict[int, float | None] = {}
+
+    def compose_body(self) -> ComposeResult:
+        yield Machine(self.reeltop.workspace, self.reeltop.replay)
+        with Container(id="monitor-body"):
+            with Vertical(id="monitor-runs"):
+                yield LiveList(id="live")
+                yield WaitList(id="waiting")
+                yield Label("loading", id="monitor-empty", classes="hint")
+                yield LogView(id="monitor-log")
+            with Container(id="monitor-charts"):
+                yield MetricChart(LOSS, id="chart-loss")
+                yield MetricChart(SCORE, id="chart-score")
+
+    def on_mount(self) -> None:
+        self.query_one(LogView).border_title = "log"
+        self.set_interval(1.0, self._tick)
+        self.call_after_refresh(self.query_one(Machine).start)
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.query_one(Machine).set_watched(True)
+
+    def on_screen_suspend(self) -> None:
+        super().on_screen_suspend()
+        self.query_one(Machine).set_watched(False)
+
+    def requests(self) -> Sequence[Request]:
+        wanted: list[Request] = [_NEWEST]
+        if (run := self._charted()) is not None:
+            charts = self.query(MetricChart)
+            wanted += [SeriesOf(run.id, chart.key, chart.points_wanted) for chart in charts]
+        known = {other.id for other in self._live} | ({run.id} if run is not None else set())
+        wanted += [Summaries(run_id) for run_id in sorted(known)]
+        return wanted
+
+    def receive(self, request: Request, value: object) -> None:
+        match request:
+            case LiveRuns():
+                live = self.query_one(LiveList)
+                live.show(self._live)
+                self.query_one(Machine).show_runs(self._live)
+                self._follow()
+            case WaitingRuns():
+                self.query_one(WaitList).show(self._waiting)
+                self._show_emptiness()
+            case Page():
+                page = cast(RunPage, value)
+                self._newest = page.runs[0] if page.runs else None
+                self._show_emptiness()
+                self._follow()
+            case Summaries(run_id=run_id):
+                summaries = {summary.key: summary for summary in cast("tuple[MetricSummary, ...]", value)}
+                self._losses[run_id] = summaries[LOSS].last if LOSS in summaries else None
+                self.query_one(LiveList).show_losses(self._losses)
+                if (run := self._charted()) is not None and run.id == run_id:
+                    for chart in self.query(MetricChart):
+                        chart.show_summary(summaries.get(chart.key))
+            case SeriesOf(run_id=run_id, key=key):
+                if (run := self._charted()) is not None and run.id == run_id:
+                    self._chart(key).show(cast(Series, value), f"{GLYPHS[run.status]} {title(run)}")
+
+    def current_run(self) -> RunRow | None:
+        waiting = self.query_one(WaitList)
+        if self.focused is waiting and waiting.current is not None:
+            return waiting.current
+        return self.query_one(LiveList).current or waiting.current or self._newest
+
+    def action_focus_log(self) -> None:
+        """To the log; again: the log alone."""
+        log = self.query_one(LogView)
+        if self.focused is log:
+            log.action_full()
+        else:
+            log.focus()
+
+    @on(OptionList.OptionHighlighted, "#live")
+    def _choose(self, event: OptionList.OptionHighlighted) -> None:
+        live = self.query_one(LiveList)
+        if live.has_focus and event.option_index != 0:
+            live.choose(int(event.option.id or 0))
+        elif event.option_index == 0:
+            live.choose(None)
+        self._follow()
+
+    @on(OptionList.OptionSelected)
+    def _open(self) -> None:
+        self.action_open_run()
+
+    def on_resize(self) -> None:
+        self.ask()
+
+    def _charted(self) -> RunRow | None:
+        return self.query_one(LiveList).current or self._newest
+
+    def _chart(self, key: str) -> MetricChart:
+        return next(chart for chart in self.query(MetricChart) if chart.key == key)
+
+    def _follow(self) -> None:
+        """Let charts and log show the run under the cursor."""
+        run = self._charted()
+        if run is None:
+            self.query_one(LogView).follow(None)
+        elif self._shown is None or run.id != self._shown.id:
+            for chart in self.query(MetricChart):
+                chart.show(None, f"{GLYPHS[run.status]} {title(run)}")
+            log = self.reeltop.workspace.resolve(run.directory) / "log.txt"
+            self.query_one(LogView).follow(log, f"log of {title(run)}")
+        self._shown = run
+        self.ask()
+
+    def _show_emptiness(self) -> None:
+        empty = self._newest is None and not self._waiting and not self._live
+        label = self.query_one("#monitor-empty", Label)
+        label.update(_EMPTY if self.reeltop.opened else "loading")
+        label.display = empty
+        self.query_one(LiveList).display = not empty
+        self.query_one(WaitList).display = bool(self._waiting)
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self.query_one(LiveList).tick()

@@ -1,0 +1,11 @@
+"""Text that is shown as it is: never read as markup."""
+
+from textual.content import Content
+from textual.widgets import Static
+
+
+class Label(Static):
+    """A Static whose strings are literal."""
+
+    def __init__(self, content: str | Content = "", *, id: str | None = None, classes: str = "") -> None:
+        super().__init__(content, id=id, classes=classes, markup=False)

@@ -1,0 +1,92 @@
+"""GPUs and host side by side, sampled once a second in a thread."""
+
+import threading
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+
+from app.tui.widgets.gpu_panel import GpuPanel
+from app.tui.widgets.host_panel import HostPanel
+from engine.errors import ReeltopError
+from engine.store.views import RunRow
+from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.telemetry import GpuSample, HostSample, Telemetry
+
+_SAMPLE_SECONDS = 1.0
+
+
+class Machine(Container):
+    """Takes samples while it is shown."""
+
+    class Sampled(Message, bubble=False):
+        """What the devices say now."""
+
+        def __init__(
+            self, gpus: "tuple[GpuSample, ...]", problem: str | None, simulated: bool, host: "HostSample | None"
+        ) -> None:
+            super().__init__()
+            self.gpus = gpus
+            self.problem = problem
+            self.simulated = simulated
+            self.host = host
+
+    def __init__(self, workspace: Workspace, replay: "Path | None") -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._replay = replay
+        self._watched = threading.Event()
+        self._ended = threading.Event()
+        self._runs: tuple[RunRow, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield GpuPanel(classes="panel")
+        yield HostPanel(classes="panel")
+
+    def set_watched(self, watched: bool) -> None:
+        """Sample, or rest while nobody looks."""
+        if watched:
+            self._watched.set()
+        else:
+            self._watched.clear()
+
+    def start(self) -> None:
+        """Begin: after the first paint, because the libraries take their time to import."""
+        self.run_worker(self._sample, name="telemetry", group="telemetry", thread=True, exclusive=True)
+
+    def on_unmount(self) -> None:
+        self._ended.set()
+        self._watched.set()
+
+    def show_runs(self, runs: tuple[RunRow, ...]) -> None:
+        """The live runs, to name who holds a GPU."""
+        self._runs = runs
+
+    def on_machine_sampled(self, message: Sampled) -> None:
+        self.query_one(GpuPanel).show(message.gpus, message.problem, message.simulated, self._runs)
+        if message.host is not None:
+            self.query_one(HostPanel).show(message.host)
+
+    def _sample(self) -> None:
+        try:
+            telemetry = self._open()
+        except ReeltopError as error:
+            self.post_message(self.Sampled((), str(error), False, None))
+            return
+        while not self._ended.is_set():
+            gpus = telemetry.gpus()
+            self.post_message(
+                self.Sampled(gpus, telemetry.gpu_problem, telemetry.simulated, telemetry.host())
+            )
+            self._ended.wait(_SAMPLE_SECONDS)
+            self._watched.wait()
+
+    def _open(self) -> "Telemetry":
+        from engine.telemetry import Telemetry
+
+        return Telemetry(self._replay, disk=self._workspace.root)

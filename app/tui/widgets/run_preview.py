@@ -1,0 +1,76 @@
+"""The run under the cursor in a few lines: state, error, scores, loss, settings."""
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+
+from app.tui import facts
+from app.tui.states import sparkline, state_label, title
+from app.tui.widgets.label import Label
+from engine.format import number, printable
+from engine.store.views import RunDetail, Series
+
+_NAME_CELLS = 10
+
+
+class RunPreview(VerticalScroll, can_focus=False):
+    """Beside the table where there is room."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, classes="panel")
+        self._detail: RunDetail | None = None
+        self._loss: Series | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Label("")
+
+    def show(self, detail: RunDetail | None) -> None:
+        """Show a run, or none."""
+        if detail is None or self._detail is None or detail.run.id != self._detail.run.id:
+            self._loss = None
+            self.scroll_home(animate=False)
+        self._detail = detail
+        self._draw()
+
+    def show_loss(self, series: Series) -> None:
+        """Its loss as a sparkline."""
+        self._loss = series
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        detail = self._detail
+        label = self.query_one(Label)
+        if detail is None:
+            self.border_title = ""
+            label.update("")
+            return
+        run = detail.run
+        self.border_title = Content(title(run))
+        lines: list[Content] = [state_label(run)]
+        if run.error:
+            lines.append(Content.styled(printable(run.error), "$text-error"))
+        lines += _lines(facts.what(detail))
+        if self._loss is not None and self._loss.points:
+            values = [point.value for point in self._loss.points]
+            last = next((summary.last for summary in detail.metrics if summary.key == self._loss.key), None)
+            width = max(4, self.scrollable_content_region.width - _NAME_CELLS - 8)
+            lines.append(
+                Content.assemble(
+                    (f"{'loss':{_NAME_CELLS}}", "$text-muted"),
+                    (sparkline(values, width), "$text-accent"),
+                    f" {number(last)}",
+                )
+            )
+        lines += _lines(facts.scores(detail))
+        lines.append(Content(""))
+        lines += [
+            Content.assemble((f"{name} ", "$text-muted"), value) for name, value in facts.settings(detail.config)
+        ]
+        label.update(Content("\n").join(lines))
+
+
+def _lines(pairs: list[tuple[str, str]]) -> list[Content]:
+    return [Content.assemble((f"{name:{_NAME_CELLS}}", "$text-muted"), value) for name, value in pairs]
