@@ -63,7 +63,9 @@ class VideoBatch:
 class FrameSource(Protocol):
     """Frames of a video by id: embeddings [n, V] float16, or pixels [n, C, H, W] uint8."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one frame: [V] or [C, H, W]."""
 
     def read(self, video: str, rng: np.random.Generator | None) -> NDArray[np.generic]:
         """A random sorted subset of the frames with `rng`, a uniform one without.
@@ -72,8 +74,8 @@ class FrameSource(Protocol):
             DataError: the video's frames are broken.
         """
 
-    def count(self, video: str) -> int:
-        """How many frames `read` will give, at most."""
+    def counts(self, videos: NDArray[np.str_]) -> NDArray[np.int64]:
+        """How many frames `read` will give for each, at most."""
 
 
 class StoredFrames:
@@ -82,17 +84,14 @@ class StoredFrames:
     def __init__(self, store: FeatureStore, max_frames: int) -> None:
         self.store = store
         self.max_frames = max_frames
-        self.shape = (store.dim,)
+        self.shape: tuple[int, ...] = (store.dim,)
 
     def read(self, video: str, rng: np.random.Generator | None) -> NDArray[np.generic]:
         count = self.store.count(video)
         return self.store.read(video, choose_frames(count, self.max_frames, rng))
 
-    def count(self, video: str) -> int:
-        try:
-            return min(self.max_frames, self.store.count(video))
-        except DataError:
-            return 0
+    def counts(self, videos: NDArray[np.str_]) -> NDArray[np.int64]:
+        return np.clip(self.store.counts(videos), 0, self.max_frames)
 
 
 class DecodedFrames:
@@ -102,16 +101,16 @@ class DecodedFrames:
         self.folder = folder
         self.preprocess = preprocess
         self.max_frames = max_frames
-        self.shape = (3, preprocess.crop, preprocess.crop)
+        self.shape: tuple[int, ...] = (3, preprocess.crop, preprocess.crop)
 
     def read(self, video: str, rng: np.random.Generator | None) -> NDArray[np.generic]:
         return self.folder.read(
             video, lambda count: choose_frames(count, self.max_frames, rng), self.preprocess
         )
 
-    def count(self, video: str) -> int:
+    def counts(self, videos: NDArray[np.str_]) -> NDArray[np.int64]:
         # Opening every zip only to count would cost more than the little padding that it saves.
-        return self.max_frames
+        return np.full(len(videos), self.max_frames)
 
 
 def choose_frames(count: int, wanted: int, rng: np.random.Generator | None) -> NDArray[np.int64]:
@@ -131,9 +130,7 @@ class Videos:
 
     def lengths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Sequence length of each row: what buckets are made by."""
-        frames = np.fromiter((self.frames.count(str(self.ids[row])) for row in rows), np.int64, len(rows))
-        lengths: NDArray[np.int64] = self.tokens.lengths(self.max_tokens)[rows] + frames
-        return lengths
+        return self.tokens.lengths(self.max_tokens)[rows] + self.frames.counts(self.ids[rows])
 
     def batch(
         self, rows: NDArray[np.int64], *, seed: int, epoch: int | None

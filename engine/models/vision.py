@@ -7,13 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
-
-from engine.data.frames import Preprocess
-from engine.errors import DataError
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from transformers import PreTrainedModel
 
 
 class FrameEncoder(nn.Module):
@@ -40,36 +34,3 @@ class FrameEncoder(nn.Module):
         normal_NCHW = (pixels_NCHW.to(self.pixel_mean.dtype) - self.pixel_mean) / self.pixel_std
         embedded_NV: Tensor = self.backbone(pixel_values=normal_NCHW).pooler_output
         return embedded_NV
-
-
-def load_vision_backbone(name: str) -> PreTrainedModel:
-    """The vision part of a model folder or hub name: any that `transformers` loads and that pools.
-
-    Raises:
-        DataError: the folder or name holds no such model.
-    """
-    try:
-        model = AutoModel.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"vision backbone {name}: cannot be loaded ({str(error).splitlines()[0]}); "
-            "name a folder made by save_pretrained, or a hub model"
-        ) from error
-    vision = getattr(model, "vision_model", model)
-    if not hasattr(vision.config, "hidden_size"):
-        raise DataError(f"vision backbone {name}: has no hidden_size; choose a ViT-like backbone")
-    assert isinstance(vision, PreTrainedModel)
-    return vision
-
-
-def preprocess_of(name: str, backbone: PreTrainedModel, statistics: str) -> Preprocess:
-    """How frames are resized, cropped and normalised for a backbone.
-
-    Args:
-        name: folder or hub name that the backbone was loaded from.
-        statistics: `backbone` for its own pixel mean and deviation, `imagenet` for ImageNet's.
-    """
-    own = Preprocess.of_backbone(name, int(backbone.config.image_size))
-    if statistics == "imagenet":
-        return Preprocess(own.resize, own.crop, IMAGENET_MEAN, IMAGENET_STD)
-    return own

@@ -20,7 +20,8 @@ from engine.data.features import FeatureWriter
 from engine.data.frames import FrameFolder, Preprocess, uniform_indices
 from engine.data.skipping import SkipLimit
 from engine.errors import DataError
-from engine.models.vision import FrameEncoder, load_vision_backbone, preprocess_of
+from engine.models.pretrained import load_vision_backbone, preprocess_of
+from engine.models.vision import FrameEncoder
 from engine.recorder import StopRequested
 from engine.stages.context import RunContext
 from engine.training.device import Compute, choose_compute
@@ -127,7 +128,7 @@ def _embed(
     if not waiting:
         return []
     embedded = []
-    for pixels_NCHW in torch.cat(list(waiting)).split(batch_frames):
+    for pixels_NCHW in torch.split(torch.cat(list(waiting)), batch_frames):
         if len(pixels_NCHW):
             with compute.autocast():
                 frames_NV = encoder(pixels_NCHW.to(compute.device, non_blocking=True))

@@ -34,9 +34,9 @@ from engine.data.videos import (
 )
 from engine.errors import ConfigError
 from engine.models.checkpoint import ClassifierSpec, load_weights, save_classifier
+from engine.models.pretrained import load_text_encoder, load_vision_backbone, preprocess_of
 from engine.models.single_stream import SingleStreamClassifier
-from engine.models.text import load_text_encoder
-from engine.models.vision import FrameEncoder, load_vision_backbone, preprocess_of
+from engine.models.vision import FrameEncoder
 from engine.recorder import Recorder
 from engine.stages.context import RunContext
 from engine.training.adversarial import FastGradientMethod
@@ -162,7 +162,7 @@ class ClassificationTask:
         recorder: Recorder,
     ) -> None:
         self.config = config
-        self.model: SingleStreamClassifier = model
+        self.model = model
         self.videos = videos
         self.taxonomy = taxonomy
         self.spec = spec
@@ -209,7 +209,7 @@ class ClassificationTask:
             with self.attack.perturbed():
                 losses["loss_adversarial"] = self._accumulate(batch, leaf_BFV, scaler)
         if leaf_BFV.grad is not None:
-            frames_BFV.backward(leaf_BFV.grad)
+            torch.autograd.backward(frames_BFV, leaf_BFV.grad)
         return losses
 
     def evaluate(self, model: nn.Module, *, step: int, epoch: int) -> float | None:
@@ -264,7 +264,7 @@ class ClassificationTask:
     def _accumulate(self, batch: VideoBatch, frames_BFV: Tensor, scaler: torch.amp.GradScaler) -> Tensor:
         with self.compute.autocast():
             loss = F.cross_entropy(self.model(batch, frames_BFV), batch.labels_B)
-        scaler.scale(loss).backward()
+        torch.autograd.backward(scaler.scale(loss))
         return loss.detach()
 
     def _loaded(

@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 class Task(Protocol):
     """What a stage trains: its data in order, its loss with gradients, its evaluation."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
 
     def part_of(self, parameter: str) -> str:
         """The learning-rate part that a parameter belongs to."""
