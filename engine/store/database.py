@@ -1,6 +1,7 @@
 """The store's engine: opening, migrating and the transactions; whatever is true of SQLite alone is here."""
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -124,7 +125,7 @@ class Store:
     def _mended(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:  # the driver's own come from a connection being made
             cause = _cause(error)
             if cause is None:
                 raise
@@ -189,7 +190,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _cause(error: DBAPIError) -> str | None:
+def _cause(error: DBAPIError | sqlite3.Error) -> str | None:
     line = _first_line(error)
     for signs, cause in _CAUSES:
         if any(sign in line.lower() for sign in signs):
@@ -245,12 +246,10 @@ def _enter_wal(engine: Engine) -> None:
             try:
                 if cursor.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
                     return  # some file systems cannot: the store works, with readers waiting for writers
-            except engine.dialect.loaded_dbapi.OperationalError as error:
+            except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise OperationalError("PRAGMA journal_mode = WAL", None, error) from error
+                    raise
                 time.sleep(0.02)
-    except engine.dialect.loaded_dbapi.DatabaseError as error:
-        raise DBAPIError("PRAGMA journal_mode", None, error) from error
     finally:
         connection.close()
 
