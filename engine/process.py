@@ -1,11 +1,14 @@
-"""Which process is which: a pid and the moment it started, so that a reused pid is never taken for ours."""
+"""Processes of ours: told from strangers by pid and moment of start, signalled, and given an environment."""
 
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+
+_PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 
 
 class ProcessId(NamedTuple):
@@ -50,6 +53,15 @@ def identify(pid: int) -> ProcessId | None:
         return ProcessId(pid, _started(psutil.Process(pid)))
     except psutil.Error:
         return None
+
+
+def environment_of_child() -> dict[str, str]:
+    """This process's environment, in which a child finds the engine even from a checkout that is not installed."""
+    environment = dict(os.environ)
+    if "site-packages" not in _PACKAGE_ROOT.parts:
+        others = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(_PACKAGE_ROOT), *others]))
+    return environment
 
 
 def _started(process: psutil.Process) -> float:

@@ -7,8 +7,8 @@ import time
 
 from engine.errors import RunError
 from engine.format import printable
+from engine.process import environment_of_child
 from engine.runlock import is_flocked
-from engine.supervisor.launch import environment_of_child
 from engine.workspace import Workspace
 
 _START_SECONDS = 20.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from engine.process import ProcessId, identify
+from engine.process import ProcessId, environment_of_child, identify
 from engine.runlock import LOCK_FD_VARIABLE
 from engine.store.database import Store
 from engine.store.manifest import dump_run
@@ -22,7 +22,6 @@ CONFIG_FILE = "config.yaml"
 MANIFEST_FILE = "run.json"
 LOG_FILE = "log.txt"
 RUN_DIR_VARIABLE = "REELTOP_RUN_DIR"
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_command(run_dir: Path) -> list[str]:
@@ -95,15 +94,6 @@ def spawn(
             pass_fds=(lock_fd,),
         )
     return process, identify(process.pid)
-
-
-def environment_of_child() -> dict[str, str]:
-    """This process's environment, in which a child finds the engine even from a checkout that is not installed."""
-    environment = dict(os.environ)
-    if "site-packages" not in _PACKAGE_ROOT.parts:
-        others = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(_PACKAGE_ROOT), *others]))
-    return environment
 
 
 def log_tail(run_dir: Path, lines: int = 10) -> str:
