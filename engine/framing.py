@@ -32,8 +32,13 @@ class Frame(NamedTuple):
 
 
 def frames(fd: int, offset: int) -> Iterator[Frame]:
-    """Every good frame at or after `offset`. Ends at a torn tail, and at damage that no good frame follows."""
-    window = _Window(fd)
+    """Every good frame at or after `offset`, of the file as long as it is now.
+
+    Ends at a torn tail, and at damage that no good frame follows.
+    """
+    # A frame that a writer is just appending is not there or torn: were more read later, what it appends next would
+    # make that frame look like damage in the middle.
+    window = _Window(fd, os.fstat(fd).st_size)
     position = offset
     while True:
         skipped = 0
@@ -61,17 +66,18 @@ def _payload_at(window: "_Window", start: int) -> memoryview | None:
 
 
 class _Window:
-    """A moving view of an open file, so that looking at any part of it takes bounded memory."""
+    """A moving view of an open file up to `end`, so that looking at any part of it takes bounded memory."""
 
     _STEP = 1 << 20
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, end: int) -> None:
         self._fd = fd
+        self._end = end
         self._start = 0
         self._data = b""
 
     def read(self, start: int, length: int) -> memoryview:
-        """The bytes from `start`, fewer than `length` where the file ends."""
+        """The bytes from `start`, fewer than `length` where the view ends."""
         if start < self._start or start + length > self._start + len(self._data):
             self._load(start, length)
         first = start - self._start
@@ -91,7 +97,7 @@ class _Window:
                 return None
 
     def _load(self, start: int, length: int) -> None:
-        length = max(length, self._STEP)
+        length = min(max(length, self._STEP), self._end - start)
         parts = []
         position = start
         while length > 0 and (part := os.pread(self._fd, length, position)):

@@ -211,6 +211,34 @@ def test_any_single_damage_costs_at_most_the_frames_it_touches(
     assert [step for step in untouched if step not in found] == []
 
 
+def test_a_reader_never_takes_a_frame_that_is_just_being_written_for_damage(path: Path) -> None:
+    writer = RecordWriter(path)
+    done = threading.Event()
+
+    def work() -> None:
+        step = 0
+        while not done.is_set():
+            writer.record(point(step, **{f"value-{number}": 1.0 for number in range(step % 40)}))
+            step += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    found: list[int] = []
+    offset = bad = 0
+    try:
+        while len(found) < 30_000:
+            batch = read_records(path, offset)
+            found += steps(batch.records)
+            offset = batch.offset
+            bad += batch.bad_frames
+    finally:
+        done.set()
+        thread.join()
+        writer.close()
+    assert bad == 0
+    assert found == list(range(len(found)))
+
+
 def test_all_that_was_written_is_there_after_kill_9(path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from engine.records import *\n"
