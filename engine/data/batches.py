@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _BATCHES_PER_CHUNK = 64
-_JITTER = 0.06
+_JITTER = 0.04
 
 
 def item_rng(seed: int, epoch: int, item: str) -> np.random.Generator:

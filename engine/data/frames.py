@@ -89,7 +89,7 @@ class Preprocess:
 
 
 class FrameFolder:
-    """`zip_frames/<split>` of a data set: `<last 3 characters of id>/<id>.zip` with images in the order of their names."""
+    """`zip_frames/<split>` of a data set: `<last 3 characters of id>/<id>.zip`, its images ordered by name."""
 
     def __init__(self, root: Path, split: str) -> None:
         self.folder = root / "zip_frames" / split

@@ -1,0 +1,150 @@
+"""`reeltop tiny-models`: small untrained BERT and CLIP-vision folders, the vocabulary from a data set's own text."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from engine.data.annotation_file import Annotation, read_annotations
+from engine.data.frames import CLIP_MEAN, CLIP_STD
+from engine.errors import DataError
+
+_SPLITS = ("labeled", "unlabeled", "test")
+_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_MAX_VOCABULARY = 4096
+_MAX_CHARACTERS = 3000
+_MAX_VIDEOS = 100_000
+_LONGEST_PIECE = 8
+_RARE = 3
+_POSITIONS = 512
+
+
+def make_tiny_models(
+    data_dir: Path,
+    out_dir: Path,
+    *,
+    hidden: int = 128,
+    layers: int = 2,
+    image_size: int = 64,
+    seed: int = 802,
+) -> None:
+    """Write `bert/` (BERT with tokenizer) and `clip/` (CLIP vision tower), as `save_pretrained` does.
+
+    The same data, sizes and seed give the same weights.
+
+    Args:
+        data_dir: data set; the words of its splits make the vocabulary.
+        hidden: hidden size of both models, a multiple of 16.
+        image_size: side of the frames in pixels, a multiple of 8.
+
+    Raises:
+        DataError: the data set has no text, or a size does not fit.
+    """
+    if hidden < 16 or hidden % 16:
+        raise DataError(f"hidden: {hidden} does not fit; choose a multiple of 16")
+    if image_size < 16 or image_size % 8:
+        raise DataError(f"image size: {image_size} does not fit; choose a multiple of 8, from 16")
+    if layers < 1:
+        raise DataError(f"layers: {layers} does not fit; choose 1 or more")
+    vocabulary = make_vocabulary(_texts(data_dir))
+    if len(vocabulary) == len(_SPECIALS):
+        raise DataError(f"{data_dir}: annotations hold no text to make a vocabulary from")
+    heads = next(heads for heads in (4, 2, 1) if hidden % heads == 0)
+    _write_bert(out_dir / "bert", vocabulary, hidden, layers, heads, seed)
+    _write_clip(out_dir / "clip", hidden, layers, heads, image_size, seed)
+
+
+def make_vocabulary(texts: Iterator[str]) -> list[str]:
+    """A WordPiece vocabulary: every frequent character, then the pieces of words that save the most tokens."""
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+
+    normalizer = BertNormalizer()
+    pre_tokenizer = BertPreTokenizer()
+    words: Counter[str] = Counter()
+    for text in texts:
+        words.update(word for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(text)))
+    characters: Counter[str] = Counter()
+    saved: Counter[str] = Counter()
+    for word, count in words.items():
+        for place, char in enumerate(word):
+            characters[char if place == 0 else f"##{char}"] += count
+        for start in range(len(word)):
+            for end in range(start + 2, min(len(word), start + _LONGEST_PIECE) + 1):
+                saved[f"{'##' if start else ''}{word[start:end]}"] += count * (end - start - 1)
+    alphabet = _most(characters, _MAX_CHARACTERS)
+    pieces = _most(saved, _MAX_VOCABULARY - len(_SPECIALS) - len(alphabet), at_least=_RARE)
+    return [*_SPECIALS, *alphabet, *pieces]
+
+
+def _most(counts: Counter[str], limit: int, at_least: int = 1) -> list[str]:
+    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [text for text, count in ranked[:limit] if count >= at_least]
+
+
+def _texts(data_dir: Path) -> Iterator[str]:
+    paths = [path for split in _SPLITS if (path := data_dir / "annotations" / f"{split}.json").exists()]
+    for path in paths or [data_dir / "annotations" / "labeled.json"]:
+        for record in islice(read_annotations(path), _MAX_VIDEOS):
+            if isinstance(record, Annotation):
+                yield from (record.title, record.ocr, record.asr)
+
+
+def _write_bert(folder: Path, vocabulary: list[str], hidden: int, layers: int, heads: int, seed: int) -> None:
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "vocab.txt"
+    file.write_text("".join(f"{piece}\n" for piece in vocabulary), encoding="utf-8")
+    tokenizer = BertTokenizer.from_pretrained(str(folder), model_max_length=_POSITIONS)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * hidden,
+        max_position_embeddings=_POSITIONS,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BertModel(config, add_pooling_layer=False)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _write_clip(folder: Path, hidden: int, layers: int, heads: int, image_size: int, seed: int) -> None:
+    import torch
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config = CLIPVisionConfig(
+        hidden_size=hidden,
+        intermediate_size=4 * hidden,
+        projection_dim=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        image_size=image_size,
+        patch_size=image_size // 8,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = CLIPVisionModel(config)
+    model.save_pretrained(folder)
+    processor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": image_size},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": image_size, "width": image_size},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(CLIP_MEAN),
+        "image_std": list(CLIP_STD),
+        "do_convert_rgb": True,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n", encoding="utf-8")
