@@ -117,6 +117,8 @@ def _param_holds(term: Term) -> ColumnElement[bool]:
 
 
 def _moment_holds(column: InstrumentedAttribute[Any], term: Term) -> ColumnElement[bool]:
+    if term.op == "~":
+        raise _wrong(term, f"`~` is for text, `{term.key}` is a moment: use <, <=, >, >= or =")
     start, end = _span(term)
     match term.op:
         case "=":
@@ -127,9 +129,8 @@ def _moment_holds(column: InstrumentedAttribute[Any], term: Term) -> ColumnEleme
             return column >= start
         case "<":
             return column < start
-        case "<=":
+        case _:
             return column < end
-    raise _wrong(term, f"`~` is for text, `{term.key}` is a moment: use <, <=, >, >= or =")
 
 
 def _span(term: Term) -> tuple[datetime, datetime]:

@@ -22,7 +22,7 @@ from engine.records import (
 )
 from engine.store import models
 from engine.store.database import Store
-from engine.store.models import ClassScore, LevelScore, MetricSummary, Run, RunConfig
+from engine.store.models import ClassScore, LevelScore, MetricSummary, Run, RunConfig, storable
 from engine.store.points import STEP_AXIS, SYSTEM_AXIS, NewPoints, append, cut_after
 from engine.store.runs import BEST_METRIC
 from engine.store.views import Status
@@ -69,7 +69,8 @@ class _Batch:
     def __init__(self, connection: Connection, run_id: int) -> None:
         self._connection = connection
         self._run_id = run_id
-        self._points: dict[str, NewPoints] = {}
+        self._series: dict[str, NewPoints] = {}  # by key as reported
+        self._points: dict[str, NewPoints] = {}  # by key as stored
         self._columns: dict[str, Any] = {}
         self._env: dict[str, Any] = {}
         self._heartbeat = -math.inf
@@ -125,19 +126,19 @@ class _Batch:
     def _note(self, axis: str, step: int, time: float, values: Mapping[str, float | None]) -> None:
         at = _int64(step)
         for key, value in values.items():
-            series = self._points.get(key)
+            series = self._series.get(key)
             if series is None:
-                series = self._points[key] = NewPoints(axis)
+                series = self._series[key] = self._points.setdefault(storable(key), NewPoints(axis))
             series.points.append((at, time, value if value == value else None))
 
     def _write_points(self) -> None:
         if self._points:
             append(self._connection, self._run_id, self._points)
-            self._points = {}
+            self._points, self._series = {}, {}
 
     def _evaluation(self, record: Evaluation) -> None:
         levels = {scores.level: scores for scores in record.levels}
-        classes = {(scores.level, scores.category): scores for scores in record.classes}
+        classes = {(scores.level, storable(scores.category)): scores for scores in record.classes}
         values = {"f1_mean": record.f1_mean}
         if record.loss is not None:
             values["loss"] = record.loss
@@ -215,7 +216,11 @@ class _Batch:
         ).scalar_one()
         self._connection.execute(
             update(models.Evaluation)
-            .where(models.Evaluation.run_id == self._run_id, models.Evaluation.step == record.step)
+            .where(
+                models.Evaluation.run_id == self._run_id,
+                models.Evaluation.step == record.step,
+                models.Evaluation.checkpoint_id.is_(None),
+            )
             .values(checkpoint_id=checkpoint_id)
         )
 

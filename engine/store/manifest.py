@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, inspect, select
 from sqlalchemy.exc import StatementError
 
 from engine.errors import RunError
 from engine.store.database import Store
-from engine.store.models import Experiment, Run, RunConfig, RunInput, RunParam, RunTag
+from engine.store.models import Experiment, Run, RunConfig, RunInput, RunParam, RunTag, storable
 from engine.store.runs import experiment_id
 from engine.store.views import Intent, Status
 
@@ -58,7 +58,7 @@ def restore_run(store: Store, manifest: Mapping[str, Any]) -> int:
     """
     try:
         run_id = int(manifest["id"])
-        values = {name: manifest[name] for name in _COLUMNS}
+        values = {name: _fitting(name, manifest[name]) for name in _COLUMNS}
         values |= {name: _read(manifest[name]) for name in _MOMENTS}
         values["status"], values["intent"] = Status(values["status"]).value, Intent(values["intent"]).value
         params = [
@@ -74,7 +74,7 @@ def restore_run(store: Store, manifest: Mapping[str, Any]) -> int:
             }
             for item in manifest["inputs"]
         ]
-        tags = [{"run_id": run_id, "tag": str(tag)} for tag in dict.fromkeys(manifest["tags"])]
+        tags = [{"run_id": run_id, "tag": str(tag)} for tag in dict.fromkeys(map(storable, manifest["tags"]))]
         configs = [{"run_id": run_id, "config": dict(manifest["config"])}]
         experiment = manifest["experiment"]
     except KeyError as error:
@@ -100,6 +100,17 @@ def restore_run(store: Store, manifest: Mapping[str, Any]) -> int:
 
 def _written(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """SQLite would keep a word in a column of numbers."""
+    column = inspect(Run).columns[name]
+    kinds = (int, float) if column.type.python_type is float else column.type.python_type
+    if value is None and column.nullable:
+        return None
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+        raise ValueError(f"the field `{name}` has a value of the wrong kind")
+    return value
 
 
 def _read(text: str | None) -> datetime | None:

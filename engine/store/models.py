@@ -27,17 +27,22 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from engine.store.views import Intent, Status
 
 
+def storable(text: str) -> str:
+    """`text` as a store can hold it: NUL becomes its picture, lone surrogates become `?`."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\u2400").encode("utf-8", "replace").decode("utf-8")
+
+
 class ForeignText(TypeDecorator[str]):
-    """Text from outside. What no database can hold is replaced: NUL by its picture, lone surrogates by `?`."""
+    """Text from outside, made storable on its way in."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Plain text, of any length and any characters that UTF-8 can write."""
-        if value is None or (value.isascii() and "\0" not in value):
-            return value
-        return value.replace("\0", "\u2400").encode("utf-8", "replace").decode("utf-8")
+        return None if value is None else storable(value)
 
 
 Big = Annotated[int, mapped_column(BigInteger)]

@@ -13,7 +13,16 @@ from sqlalchemy.orm import Session, aliased
 from engine.errors import RunError
 from engine.format import printable
 from engine.store.database import Store
-from engine.store.models import Experiment, MetricSummary, Run, RunConfig, RunInput, RunParam, RunTag
+from engine.store.models import (
+    Experiment,
+    MetricSummary,
+    Run,
+    RunConfig,
+    RunInput,
+    RunParam,
+    RunTag,
+    storable,
+)
 from engine.store.views import Intent, NewRun, Status
 from engine.workspace import Workspace
 
@@ -58,7 +67,7 @@ def create_runs(store: Store, runs: Sequence[NewRun]) -> list[int]:
         for row, run in zip(rows, runs, strict=True):
             row.directory = run_directory(row.id, row.name)
             params += param_rows(row.id, run.params)
-            tags += [{"run_id": row.id, "tag": tag} for tag in dict.fromkeys(run.tags)]
+            tags += [{"run_id": row.id, "tag": tag} for tag in dict.fromkeys(map(storable, run.tags))]
             for item in run.inputs:
                 source = ids[item.source_run] if item.in_batch else item.source_run
                 if session.get(Run, source) is None:
