@@ -35,6 +35,8 @@ def stage(context: RunContext) -> None:
     for step in range(first, steps):
         recorder.log(step, {f"train/{name}": float(step) for name in ("loss", "lr", "norm", "speed", "wait")})
         recorder.progress(step + 1, steps)
+        if config.get("evaluate") and step % 10 == 0:
+            evaluate(context, step)
         pause.wait(float(config.get("pause", 0.005)))
         if recorder.should_stop():
             saved.parent.mkdir(exist_ok=True)
@@ -48,6 +50,14 @@ def stage(context: RunContext) -> None:
             raise ZeroDivisionError("division by zero")
         case "exit":
             os._exit(7)
+
+
+def evaluate(context: RunContext, step: int) -> None:
+    """A result that, other than points, would show if it were taken in twice."""
+    from engine.data.taxonomy import Taxonomy
+
+    taxonomy = Taxonomy.from_codes(["0101", "0201"], {})
+    context.recorder.evaluation(split="val", y_true=[0, 1], y_pred=[0, 0], taxonomy=taxonomy, step=step)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from supervisor_bench import Bench, wait_until
 from engine.process import identify
 from engine.runlock import take_lock
 from engine.store.models import Run
+from engine.store.queries import run_detail
 from engine.store.runs import request_kill, request_stop, transition
 from engine.store.views import Status
 
@@ -18,7 +19,7 @@ SLOW = {"steps": 100_000, "pause": 0.01}
 
 
 def test_kill_9_of_the_supervisor_loses_no_point_and_the_run_ends_finished(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 300, "pause": 0.01})
+    run_id = bench.queue(config={"steps": 150, "pause": 0.01})
     first = bench.supervisor_process()
     bench.until_training(None, run_id, points=20)
     first.kill()
@@ -26,13 +27,13 @@ def test_kill_9_of_the_supervisor_loses_no_point_and_the_run_ends_finished(bench
     assert identify(bench.pid(run_id)) is not None
     bench.until_ended(bench.supervisor(), run_id)
     assert bench.status(run_id) is Status.FINISHED
-    assert bench.points(run_id) == [(step, float(step)) for step in range(300)]
+    assert bench.points(run_id) == [(step, float(step)) for step in range(150)]
 
 
 def test_supervisors_killed_again_and_again_take_every_record_in_exactly_once(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 600, "pause": 0.01})
+    run_id = bench.queue(config={"steps": 350, "pause": 0.01, "evaluate": True})
     dice = random.Random(802)
-    for _ in range(5):
+    for _ in range(4):
         supervisor = bench.supervisor_process()
         seen = len(bench.points(run_id))
         wait_until(lambda seen=seen: len(bench.points(run_id)) > seen or bench.status(run_id).ended)
@@ -47,7 +48,11 @@ def test_supervisors_killed_again_and_again_take_every_record_in_exactly_once(be
     bench.until_ended(bench.supervisor(), run_id)
     row = bench.row(run_id)
     assert (row.status, row.attempt) == (Status.FINISHED, 1)
-    assert bench.points(run_id) == [(step, float(step)) for step in range(600)]
+    assert bench.points(run_id) == [(step, float(step)) for step in range(350)]
+    assert [evaluation.step for evaluation in run_detail(bench.store, run_id).evaluations] == list(
+        range(0, 350, 10)
+    )
+    assert row.records_offset == (bench.run_dir(run_id) / "records.bin").stat().st_size
     log = (bench.run_dir(run_id) / "log.txt").read_text()
     assert log.count("attempt 1 on devices") == 1
 

@@ -7,6 +7,7 @@ import signal
 import time
 
 import psutil
+import pytest
 from supervisor_bench import Bench, wait_until
 
 from engine.store.queries import run_detail
@@ -30,6 +31,16 @@ def test_a_run_that_goes_well_is_finished_with_all_its_points(bench: Bench) -> N
     assert "lr: 5e-05" in (run_dir / "config.yaml").read_text()
     assert json.loads((run_dir / "run.json").read_text())["status"] == "finished"
     assert "finished" in (run_dir / "log.txt").read_text()
+
+
+def test_what_was_not_taken_in_while_the_run_lived_is_taken_in_when_it_has_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.supervisor.supervisor._TAKE_IN_SECONDS", -1)
+    run_id = bench.queue(config={"end": "data error"})
+    bench.until_ended(bench.supervisor(), run_id)
+    assert len(bench.points(run_id)) == 20
+    assert bench.row(run_id).error is not None
 
 
 def test_system_metrics_and_environment_are_recorded(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from supervisor_bench import Bench, wait_until
+from supervisor_bench import HERE, ROOT, Bench, wait_until
 
 from engine.errors import RunError
 from engine.process import ProcessId, identify
@@ -82,6 +82,23 @@ def test_a_supervisor_that_cannot_work_tells_its_starter_why(bench: Bench) -> No
     broken = replace(bench.workspace, store_url=f"sqlite:///{bench.workspace.root / 'broken.db'}")
     with pytest.raises(RunError, match="is not a SQLite database"):
         ensure_supervisor(broken)
+
+
+def test_a_run_queued_at_the_moment_the_supervisor_ends_is_not_left_behind(bench: Bench) -> None:
+    script = (
+        "import sys; from engine.supervisor import service; from engine.workspace import Workspace\n"
+        "from supervisor_bench import Bench; from engine.store.database import Store\n"
+        "workspace = Workspace.open(sys.argv[1]); work = service._work\n"
+        "def idle_first(*arguments):\n"
+        "    service._work = work\n"
+        "    Bench(workspace, Store.open(workspace.store_url)).queue('late')\n"
+        "service._work = idle_first\n"
+        "service.serve(workspace, 0.2, command=Bench.command)\n"
+    )
+    paths = os.pathsep.join([str(ROOT), str(HERE)])
+    environment = os.environ | {"PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", script, str(bench.workspace.root)], check=True, env=environment)
+    assert bench.status(1) is Status.FINISHED
 
 
 def test_of_two_supervisors_the_second_leaves(bench: Bench) -> None:
