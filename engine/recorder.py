@@ -2,6 +2,7 @@
 
 import atexit
 import hashlib
+import os
 import threading
 import time
 from collections import deque
@@ -53,6 +54,7 @@ class Recorder:
         self._in_flight: deque[_InFlight] = deque()
         self._in_flight_lock = threading.Lock()
         self._stop = False
+        self._owner = os.getpid()
         atexit.register(self.close)
 
     def __enter__(self) -> Self:
@@ -190,7 +192,9 @@ class Recorder:
             self._writer.flush()
 
     def close(self) -> None:
-        """Write everything and close the file."""
+        """Write everything and close the file; in a forked child this is the parent's to do."""
+        if os.getpid() != self._owner:
+            return
         atexit.unregister(self.close)
         self.flush()
         self._writer.close()

@@ -142,6 +142,7 @@ def log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def serve_as_program(workspace: Workspace, idle: float | None) -> int:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,7 +90,9 @@ class LiveRun:
     def kill(self) -> None:
         """SIGKILL to the process and to whatever is left of its group."""
         if self.identity is not None:
-            self.identity.send(signal.SIGKILL)
+            if self.identity.alive():  # then the group of its number is its own
+                with suppress(ProcessLookupError):
+                    os.killpg(self.identity.pid, signal.SIGKILL)
             for member in _members(self.identity.pid, self.run_dir):
                 member.send(signal.SIGKILL)
 

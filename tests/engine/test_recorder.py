@@ -202,6 +202,22 @@ def test_points_outlive_kill_9(tmp_path: Path) -> None:
     assert [step for step, _ in points(tmp_path)] == list(range(1000))
 
 
+def test_a_forked_child_that_ends_writes_nothing_of_its_parents(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; import engine.recorder as module\n"
+        "class Copy:\n"
+        "    def __init__(self, tensors): pass\n"
+        "    def values(self): return {'loss': 7.0}\n"
+        "class Tensor: is_cuda = True\n"
+        "module._DeviceCopy = Copy\n"
+        "module.Recorder(Path(sys.argv[1])).log(1, {'loss': Tensor()})\n"
+        "child = os.fork()\n"
+        "if child: os.waitpid(child, 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    assert points(tmp_path) == [(1, {"loss": 7.0})]
+
+
 def test_checkpoints_and_artifacts_carry_size_and_digest(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints" / "epoch-1"
     folder.mkdir(parents=True)

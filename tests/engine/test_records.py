@@ -294,6 +294,30 @@ def test_a_full_disk_delays_records_and_loses_none(
     assert said.count("can be written again") == 1
 
 
+def test_the_kernels_own_refusal_is_outlived_too(path: Path) -> None:
+    script = (
+        "import resource, sys; from pathlib import Path; from engine.records import *\n"
+        "writer = RecordWriter(Path(sys.argv[1]))\n"
+        "def limit(size): resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))\n"
+        "limit(1000)\n"
+        "for step in range(100): writer.record(Metrics(time=0.0, step=step, values={'loss': 1.0}))\n"
+        "print(writer.waiting)\n"
+        "limit(resource.RLIM_INFINITY)\n"
+        "writer.record(Metrics(time=0.0, step=100, values={'loss': 1.0}))\n"
+        "print(writer.waiting)\n"
+        "writer.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+    )
+    waiting_before, waiting_after = map(int, done.stdout.split())
+    assert waiting_before > 50
+    assert waiting_after == 0
+    batch = read_records(path)
+    assert (steps(batch.records), batch.bad_frames) == (list(range(101)), 0)
+    assert done.stderr.count("cannot write") == 1
+
+
 def test_past_its_bound_the_backlog_gives_up_the_oldest_points_but_no_result(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
