@@ -18,7 +18,7 @@ from engine.data.annotation_file import (
     BrokenRecord,
     read_annotations,
 )
-from engine.data.categories import CATEGORIES_FILE, load_categories
+from engine.data.categories import CATEGORIES_FILE, load_categories, usual_taxonomy
 from engine.data.columns import Ragged, RaggedWriter, building, open_flat
 from engine.data.taxonomy import Taxonomy
 from engine.errors import DataError
@@ -205,15 +205,7 @@ def _write_ids(folder: Path, rows: int, longest: int) -> None:
 
 def _own_taxonomy(path: Path, code_counts: Mapping[str, int]) -> Taxonomy:
     listed = load_categories(path.parent.parent / CATEGORIES_FILE)
-    if listed is not None:
-        return listed
-    depths: Counter[int] = Counter()
-    for code, count in code_counts.items():
-        depths[len(code)] += count
-    if not depths:
-        return Taxonomy.from_codes([])
-    usual = max(depths, key=lambda length: (depths[length], length))
-    return Taxonomy.from_codes(code for code in code_counts if len(code) == usual)
+    return usual_taxonomy(code_counts) if listed is None else listed
 
 
 def _judge(table: AnnotationTable, on_error: str, max_skipped: float) -> None:

@@ -1,6 +1,8 @@
 """The optional categories.json of a data set: which categories there are, and what people call them."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,12 @@ def _from_list(path: Path, entries: list[Any]) -> Taxonomy:
             if isinstance(name, str):
                 names[code[: 2 * level]] = name
     return Taxonomy.from_codes(codes, names)
+
+
+def usual_taxonomy(code_counts: Mapping[str, int]) -> Taxonomy:
+    """The taxonomy that labelled videos spell out: of codes with different numbers of levels, the commonest number."""
+    depths: Counter[int] = Counter()
+    for code, count in code_counts.items():
+        depths[len(code)] += count
+    usual = max(depths, key=lambda length: (depths[length], length), default=0)
+    return Taxonomy.from_codes(code for code in code_counts if len(code) == usual)

@@ -5,7 +5,7 @@ Shapes: n frames of a video, V embedding size.
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -76,6 +76,25 @@ def import_feature_zip(
                 progress(start + len(shard), len(members))
         writer.finish()
     return FeatureStore.open(folder)
+
+
+def scan_feature_zip(path: Path) -> Iterator[tuple[str, int, str | None]]:
+    """Id, number of frames, and what is wrong (None where nothing is), of each member of a features zip.
+
+    Raises:
+        DataError: the zip is missing or broken.
+    """
+    dim: int | None = None
+    with _open(path) as archive:
+        for name in archive.namelist():
+            if not name.endswith(".npy"):
+                continue
+            try:
+                count, dim = _read((path, archive, name), dim).shape
+            except DataError as error:
+                yield _video(name), 0, str(error)
+            else:
+                yield _video(name), count, None
 
 
 def _dimension(members: Sequence[Member], folder: Path) -> int:

@@ -127,7 +127,10 @@ def _write_clip(folder: Path, hidden: int, layers: int, heads: int, image_size: 
         num_hidden_layers=layers,
         num_attention_heads=heads,
         image_size=image_size,
-        patch_size=image_size // 8,
+        # As many pixels as still leave a grid of four by four: a patch more is time that a sketch does not repay.
+        patch_size=next(
+            patch for patch in (32, 16, 8, 4) if image_size % patch == 0 and image_size >= 4 * patch
+        ),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
