@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -14,11 +14,16 @@ from textual.screen import Screen
 from app.tui import ascii as plain_glyphs
 from app.tui.bindings import bindings
 from app.tui.feed import Feed
+from app.tui.screens.start import Start
 from engine.errors import ReeltopError
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from engine.store.database import Store
+
+
+def _start() -> Screen[None]:
+    return Start()
 
 
 def _monitor() -> Screen[None]:
@@ -54,13 +59,14 @@ class ReeltopApp(App[None]):
     """
 
     TITLE = "reeltop"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_suffix(".tcss")
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
+        "start": _start,
         "monitor": _monitor,
         "runs": _runs,
         "launch": _launch,
     }
-    DEFAULT_MODE = "monitor"
+    DEFAULT_MODE = "start"
     BINDINGS = bindings("app")
     BINDING_GROUP_TITLE = "everywhere"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {_commands}
@@ -95,8 +101,10 @@ class ReeltopApp(App[None]):
         """The store's last name, for the top line."""
         return self.workspace.store_url.rsplit("/", 1)[-1]
 
-    def on_ready(self, _event: events.Ready) -> None:
-        """After the first paint: whatever is heavy to import starts in threads from here."""
+    async def on_ready(self, _event: events.Ready) -> None:
+        """After the first paint: whatever takes time to import or to make comes here, or in threads from here."""
+        if self.current_mode == self.DEFAULT_MODE:  # no key was quicker
+            await self.switch_mode("monitor")
         self.run_worker(self.feed.run, name="feed", group="feed", thread=True, exclusive=True)
 
     def on_unmount(self) -> None:
@@ -129,7 +137,7 @@ class ReeltopApp(App[None]):
         self.run_worker(work, name="command", group="commands", thread=True)
 
     def on_reeltop_app_done(self, message: Done) -> None:
-        severity = "error" if message.failed else "information"
+        severity: Literal["error", "information"] = "error" if message.failed else "information"
         self.notify(message.text, severity=severity, timeout=10 if message.failed else 4, markup=False)
 
     def open_run(self, run_id: int) -> None:

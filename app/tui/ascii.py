@@ -22,12 +22,12 @@ def wanted() -> bool:
 
 
 def _table() -> dict[int, str]:
-    table = {code: "+" for code in range(0x2500, 0x2580)}  # corners and crossings; the straight ones follow
-    table |= {code: "#" for code in range(0x2580, 0x25A0)}
+    table = dict.fromkeys(range(9472, 9600), "+")  # corners and crossings; the straight ones follow
+    table |= dict.fromkeys(range(9600, 9632), "#")
     table |= {code: "." if bin(code - 0x2800).count("1") < 4 else ":" for code in range(0x2801, 0x2900)}
     table[0x2800] = " "
-    table |= {code: "+" for code in range(0x1FB00, 0x1FBB0)}
-    table |= {code: "^" for code in range(0x2400, 0x2422)}
+    table |= dict.fromkeys(range(129792, 129968), "+")
+    table |= dict.fromkeys(range(9216, 9250), "^")
     for chars, plain in _LINES.items():
         table |= {ord(char): plain for char in chars}
     for group in (_STATES, _ARROWS, _OTHERS):

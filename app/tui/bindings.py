@@ -1,6 +1,6 @@
 """Every key of the interface in one table: screens take their keys, footer texts and help from here."""
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 _PAN = Binding.Group("pan", compact=True)
 _ZOOM = Binding.Group("zoom", compact=True)
@@ -8,7 +8,11 @@ _TABS = Binding.Group("tabs", compact=True)
 _PAGES = Binding.Group("page", compact=True)
 
 _STOP = Binding(
-    "x", "stop_run", "stop", id="run.stop", tooltip="ask the run to write a checkpoint and end; resume goes on from it"
+    "x",
+    "stop_run",
+    "stop",
+    id="run.stop",
+    tooltip="ask the run to write a checkpoint and end; resume goes on from it",
 )
 _KILL = Binding(
     "X", "kill_run", "kill", show=False, id="run.kill", tooltip="end the run at once, without a checkpoint"
@@ -24,7 +28,7 @@ _COPY = Binding("y", "copy_id", "copy id", show=False, id="run.copy", tooltip="c
 
 TABLE: dict[str, tuple[Binding, ...]] = {
     "app": (
-        Binding("1", "mode('monitor')", "Monitor", show=False, id="mode.monitor", tooltip="machine, queue, live charts"),
+        Binding("1", "mode('monitor')", "Monitor", show=False, id="mode.monitor", tooltip="machine, queue, curves"),
         Binding("2", "mode('runs')", "Runs", show=False, id="mode.runs", tooltip="the table of all runs"),
         Binding("3", "mode('launch')", "Launch", show=False, id="mode.launch", tooltip="configure and queue runs"),
         Binding("question_mark", "help", "keys", key_display="?", id="app.help", tooltip="show or hide all keys"),
@@ -90,7 +94,7 @@ TABLE: dict[str, tuple[Binding, ...]] = {
         Binding("0", "reset_scales", "whole series", show=False, id="chart.reset"),
     ),
     "log": (
-        Binding("end,G", "follow", "follow", key_display="end", id="log.follow", tooltip="go to the end and stay there"),
+        Binding("end,G", "follow", "follow", key_display="end", id="log.follow", tooltip="to the end, and stay there"),
         Binding("f", "full", "full screen", id="log.full", tooltip="the log alone; again: all"),
     ),
     "launch": (
@@ -98,6 +102,10 @@ TABLE: dict[str, tuple[Binding, ...]] = {
                 tooltip="queue what the right side shows"),
         Binding("f5", "reload", "reload", id="launch.reload", tooltip="read the files again; changes are dropped"),
         Binding("escape", "back", "files", key_display="esc", id="launch.back", tooltip="from the form to the files"),
+    ),
+    "form": (
+        Binding("down", "app.focus_next", "next field", show=False, id="form.next"),
+        Binding("up", "app.focus_previous", "previous field", show=False, id="form.previous"),
     ),
     "choice": (
         Binding("left", "choose(-1)", "previous choice", show=False, id="choice.previous"),
@@ -110,6 +118,6 @@ TABLE: dict[str, tuple[Binding, ...]] = {
 }  # fmt: skip
 
 
-def bindings(scope: str) -> list[Binding]:
+def bindings(scope: str) -> list[BindingType]:
     """The keys of a screen or widget."""
     return list(TABLE[scope])

@@ -53,8 +53,10 @@ class Commands(Provider):
 def _actions(app: "ReeltopApp", screen: Screen[object]) -> list[_Command]:
     """The keys of the screen and of the app, by what they do."""
     commands = []
+    seen = set()
     for node, binding, enabled, _ in screen.active_bindings.values():
-        if enabled and binding.description and binding.id is not None and binding.action != "command_palette":
+        if enabled and binding.description and binding.id is not None and binding.id not in seen:
+            seen.add(binding.id)
             key = app.get_key_display(binding)
             commands.append(
                 _Command(

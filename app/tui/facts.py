@@ -16,7 +16,10 @@ def what(detail: RunDetail) -> list[tuple[str, str]]:
     if run.experiment:
         facts.append(("experiment", printable(run.experiment)))
     facts += [
-        ("input", f"{item.role}: {item.source_run} {printable(item.source_name)}{f'@{item.which}' if item.which else ''}")
+        (
+            "input",
+            f"{item.role}: {item.source_run} {printable(item.source_name)}{f'@{item.which}' if item.which else ''}",
+        )
         for item in detail.inputs
     ]
     if run.waiting_for:
@@ -38,7 +41,9 @@ def scores(detail: RunDetail) -> list[tuple[str, str]]:
     run = detail.run
     if run.f1_mean is None:
         return []
-    best = max((row for row in detail.evaluations if row.split == "val"), key=lambda row: row.f1_mean, default=None)
+    best = max(
+        (row for row in detail.evaluations if row.split == "val"), key=lambda row: row.f1_mean, default=None
+    )
     when = f" at epoch {best.epoch}" if best is not None and best.epoch is not None else ""
     facts = [("f1_mean", f"{score(run.f1_mean)}{when}")]
     facts += [
@@ -52,14 +57,22 @@ def where(detail: RunDetail) -> list[tuple[str, str]]:
     """What is needed to repeat it."""
     run = detail.run
     facts = [("seed", str(run.seed))]
-    facts += [(name, printable(value)) for name, value in (("host", run.host), ("devices", run.devices)) if value]
-    facts += [(printable(name), printable(str(value))) for name, value in detail.env.items() if value is not None]
+    facts += [
+        (name, printable(value)) for name, value in (("host", run.host), ("devices", run.devices)) if value
+    ]
+    facts += [
+        (printable(name), printable(str(value))) for name, value in detail.env.items() if value is not None
+    ]
     return facts
 
 
 def settings(config: dict[str, Any]) -> list[tuple[str, str]]:
     """The config as dotted keys, less what is said elsewhere."""
-    return [(printable(key), shown(value)) for key, value in flat(config) if key.split(".")[0] not in _NOT_SETTINGS]
+    return [
+        (printable(key), shown(value))
+        for key, value in flat(config)
+        if key.split(".")[0] not in _NOT_SETTINGS
+    ]
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -41,7 +41,9 @@ class LogTail:
                 changed = self._restart_if_new((status.st_dev, status.st_ino), status.st_size)
                 if status.st_size == self._end:
                     return changed
-                if self._end == 0 and status.st_size > PIECE_BYTES or status.st_size - self._end > 64 * PIECE_BYTES:
+                if (
+                    self._end == 0 and status.st_size > PIECE_BYTES
+                ) or status.st_size - self._end > 64 * PIECE_BYTES:
                     self._jump(file.seek(status.st_size - PIECE_BYTES))
                 file.seek(self._end)
                 piece = file.read(PIECE_BYTES)

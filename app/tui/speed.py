@@ -48,7 +48,7 @@ class SpeedMeter:
         """What the samples say; a run seen once only has the mean since it started."""
         moment = now or datetime.now(UTC).replace(tzinfo=None)
         silent = (moment - run.heartbeat).total_seconds() if run.heartbeat else None
-        samples = self._samples.get(run.id, ())
+        samples = self._samples.get(run.id, deque())
         speed = None
         if len(samples) > 1 and samples[-1][0] > samples[0][0]:
             speed = (samples[-1][1] - samples[0][1]) / (samples[-1][0] - samples[0][0])

@@ -17,15 +17,15 @@ GLYPHS = {
     Status.CANCELLED: "⊘",
 }
 COLOURS = {
-    Status.QUEUED: "text-muted",
+    Status.QUEUED: "foreground-muted",
     Status.STARTING: "text-warning",
     Status.RUNNING: "text-accent",
     Status.FINISHED: "text-success",
     Status.STOPPED: "text-warning",
     Status.FAILED: "text-error",
     Status.CRASHED: "text-error",
-    Status.SKIPPED: "text-muted",
-    Status.CANCELLED: "text-muted",
+    Status.SKIPPED: "foreground-muted",
+    Status.CANCELLED: "foreground-muted",
 }
 _SPARKS = "▁▂▃▄▅▆▇█"
 

@@ -1,6 +1,6 @@
 """What the screens share: top bar, footer, and a subscription to the feed while they are on top."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -32,11 +32,12 @@ class ReeltopScreen(Screen[None]):
         return cast("ReeltopApp", self.app)
 
     def compose(self) -> ComposeResult:
-        yield TopBar(self.MODE or self.reeltop.current_mode, self.reeltop.store_name)
+        app = self.reeltop
+        yield TopBar(self.MODE or app.current_mode, app.store_name, simulated=app.replay is not None)
         yield from self.compose_body()
-        yield Footer(compact=True, show_command_palette=True)
+        yield Footer(compact=True)
 
-    def compose_body(self) -> Iterable[object]:
+    def compose_body(self) -> ComposeResult:
         """The widgets between top bar and footer."""
         raise NotImplementedError
 
@@ -52,7 +53,7 @@ class ReeltopScreen(Screen[None]):
 
     def ask(self) -> None:
         """Tell the feed what the screen wants to know; call it when that changes."""
-        if self._resumed:
+        if self._resumed and self.is_mounted:
             self.reeltop.feed.want(self, (LiveRuns(), WaitingRuns(), *self.requests()))
 
     def on_screen_resume(self) -> None:

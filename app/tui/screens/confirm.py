@@ -26,7 +26,9 @@ class Confirm(ModalScreen[bool]):
         with Vertical(id="confirm-box", classes="panel"):
             yield Label(Content.styled(self._question, "bold"))
             yield Label(self._consequence, classes="dim")
-            yield Label(Content.assemble(("y", "bold $text-accent"), " yes   ", ("n", "bold $text-accent"), " no"))
+            yield Label(
+                Content.assemble(("y", "bold $text-accent"), " yes   ", ("n", "bold $text-accent"), " no")
+            )
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)

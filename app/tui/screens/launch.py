@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from engine.store.database import Store
 
 _PAUSE_SECONDS = 0.15
-_EMPTY = (
-    "No configuration files in {folder}.\n\n"
-    "`reeltop init` puts the shipped ones there; f5 looks again."
-)
+_EMPTY = "No configuration files in {folder}.\n\n`reeltop init` puts the shipped ones there; f5 looks again."
 
 
 class Launch(ReeltopScreen):
@@ -71,10 +68,10 @@ class Launch(ReeltopScreen):
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="launch-body"):
-            yield ConfigFiles(id="launch-files")
+            yield ConfigFiles(widget_id="launch-files")
             with Container(id="launch-main"):
-                yield ConfigForm(id="launch-form")
-                yield PlanView(id="launch-plan")
+                yield ConfigForm(widget_id="launch-form")
+                yield PlanView(widget_id="launch-plan")
 
     def on_mount(self) -> None:
         self.action_reload()
@@ -118,7 +115,9 @@ class Launch(ReeltopScreen):
             from engine.submit import submit
 
             ids = submit(workspace, store, plan.runs)
-            shown = ", ".join(f"{run_id} {printable(run.name)}" for run_id, run in zip(ids, plan.runs, strict=True))
+            shown = ", ".join(
+                f"{run_id} {printable(run.name)}" for run_id, run in zip(ids, plan.runs, strict=True)
+            )
             return f"queued {shown}; 1 shows the queue"
 
         self.reeltop.command(queue)
@@ -151,7 +150,9 @@ class Launch(ReeltopScreen):
             self.query_one(PlanView).clear("nothing: the file has to be corrected first")
             return
         if opened.is_pipeline:
-            await form.show_text(Content("A pipeline: its runs are queued as a whole, each after those it needs."))
+            await form.show_text(
+                Content("A pipeline: its runs are queued as a whole, each after those it needs.")
+            )
         else:
             await form.show(opened.specs, opened.values)
         self._check()

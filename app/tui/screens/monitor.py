@@ -23,7 +23,10 @@ from engine.store.views import MetricSummary, RunPage, RunRow, Series
 
 LOSS, SCORE = "train/loss", "val/f1_mean"
 _NEWEST = Page(limit=1)
-_EMPTY = "No runs yet.  3 opens Launch: choose a configuration, ctrl+s queues it.\nOr leave with q and type: reeltop demo"
+_EMPTY = (
+    "No runs yet.\n3 opens Launch: choose a configuration, ctrl+s queues it.\n"
+    "Or leave with q and type: reeltop demo"
+)
 
 
 class Monitor(RunActions):
@@ -45,26 +48,28 @@ class Monitor(RunActions):
         yield Machine(self.reeltop.workspace, self.reeltop.replay)
         with Container(id="monitor-body"):
             with Vertical(id="monitor-runs"):
-                yield LiveList(id="live")
-                yield WaitList(id="waiting")
-                yield Label("loading", id="monitor-empty", classes="hint")
-                yield LogView(id="monitor-log")
+                yield LiveList(widget_id="live")
+                yield WaitList(widget_id="waiting")
+                yield Label("loading", widget_id="monitor-empty", classes="hint")
+                yield LogView(widget_id="monitor-log")
             with Container(id="monitor-charts"):
-                yield MetricChart(LOSS, id="chart-loss")
-                yield MetricChart(SCORE, id="chart-score")
+                yield MetricChart(LOSS, widget_id="chart-loss")
+                yield MetricChart(SCORE, widget_id="chart-score")
 
     def on_mount(self) -> None:
         self.query_one(LogView).border_title = "log"
         self.set_interval(1.0, self._tick)
-        self.call_after_refresh(self.query_one(Machine).start)
+        self.query_one(Machine).start()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self.query_one(Machine).set_watched(True)
+        for machine in self.query(Machine):
+            machine.set_watched(True)
 
     def on_screen_suspend(self) -> None:
         super().on_screen_suspend()
-        self.query_one(Machine).set_watched(False)
+        for machine in self.query(Machine):
+            machine.set_watched(False)
 
     def requests(self) -> Sequence[Request]:
         wanted: list[Request] = [_NEWEST]

@@ -21,7 +21,15 @@ from app.tui.widgets.run_head import RunHead
 from app.tui.widgets.scores_view import ScoresView
 from engine.store.views import ClassScore, RunDetail, RunRow, Series, Status
 
-_TABS = ("overview", "config", "charts", "scores", "checkpoints", "log")
+_FOCUS = {
+    "overview": "Overview",
+    "config": "#config-tree",
+    "charts": "ChartGrid",
+    "scores": "#evaluations",
+    "checkpoints": "CheckpointTable",
+    "log": "LogView",
+}
+_TABS = tuple(_FOCUS)
 
 
 class RunScreen(RunActions):
@@ -30,7 +38,7 @@ class RunScreen(RunActions):
     CSS_PATH = Path(__file__).with_suffix(".tcss")
     BINDINGS = bindings("run")
     BINDING_GROUP_TITLE = "Run"
-    AUTO_FOCUS = "Tabs"
+    AUTO_FOCUS = "Overview"
 
     def __init__(self, run_id: int) -> None:
         super().__init__()
@@ -38,14 +46,14 @@ class RunScreen(RunActions):
         self._detail: RunDetail | None = None
 
     def compose_body(self) -> ComposeResult:
-        yield RunHead(id="run-head")
+        yield RunHead(widget_id="run-head")
         with TabbedContent(id="run-tabs"):
             yield TabPane("Overview", Overview(), id="overview")
             yield TabPane("Config", ConfigTree(), id="config")
             yield TabPane("Charts", ChartGrid(), id="charts")
             yield TabPane("Scores", ScoresView(), id="scores")
             yield TabPane("Checkpoints", CheckpointTable(), id="checkpoints")
-            yield TabPane("Log", LogView(id="run-log"), id="log")
+            yield TabPane("Log", LogView(widget_id="run-log"), id="log")
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
@@ -93,7 +101,9 @@ class RunScreen(RunActions):
             self.query_one(ChartGrid).open_filter()
 
     @on(TabbedContent.TabActivated)
-    def _tab_opened(self) -> None:
+    def _tab_opened(self, event: TabbedContent.TabActivated) -> None:
+        """To what the tab shows, so that its keys work at once."""
+        event.pane.query_one(_FOCUS[event.pane.id or ""]).focus()
         self.ask()
 
     @on(ChartGrid.InSight)

@@ -98,9 +98,7 @@ class RunActions(ReeltopScreen):
     def _tell_state(self, run: RunRow) -> None:
         self.notify(f"run {title(run)} is already {run.status}", severity="warning", markup=False)
 
-    def _ask_then(
-        self, question: str, consequence: str, act: Callable[["Store"], None], done: str
-    ) -> None:
+    def _ask_then(self, question: str, consequence: str, act: Callable[["Store"], None], done: str) -> None:
         from app.tui.screens.confirm import Confirm
 
         def answered(yes: bool | None) -> None:

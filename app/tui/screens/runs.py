@@ -20,6 +20,7 @@ from engine.errors import FilterError
 from engine.store.views import RunDetail, RunPage, RunRow, Series
 
 _EMPTY = "No runs yet.\n\n3      Launch: choose a configuration\nctrl+s queue it\n1      Monitor: watch it"
+_HINT = "such as stage=finetune f1_mean>0.6 name~pre    enter keeps, esc clears"
 _SPARK = 40
 
 
@@ -43,10 +44,13 @@ class Runs(RunActions):
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="runs-body"):
             with Vertical():
-                yield FilterBar("such as stage=finetune f1_mean>0.6 name~pre    enter keeps, esc clears", id="runs-filter")
-                yield Label("loading", id="runs-empty", classes="hint")
-                yield RunTable(id="runs-table")
-            yield RunPreview(id="runs-preview")
+                yield FilterBar(
+                    _HINT,
+                    widget_id="runs-filter",
+                )
+                yield Label("loading", widget_id="runs-empty", classes="hint")
+                yield RunTable(widget_id="runs-table")
+            yield RunPreview(widget_id="runs-preview")
 
     def on_mount(self) -> None:
         self._title()
@@ -152,7 +156,9 @@ class Runs(RunActions):
         self.query_one(FilterBar).show_error(None)
         empty = self.query_one("#runs-empty", Label)
         empty.display = page.matching == 0
-        empty.update(_EMPTY if page.total == 0 else "No run matches this filter.  esc in the filter clears it.")
+        empty.update(
+            _EMPTY if page.total == 0 else "No run matches this filter.  esc in the filter clears it."
+        )
         table.display = page.total > 0
         table.show(page, request.offset, anew=anew)
         count = f"{page.total:,}" if page.matching == page.total else f"{page.matching:,} of {page.total:,}"

@@ -19,7 +19,7 @@ _CELL = (38, 9)
 _FIRST = ("train/loss", "val/f1_mean", "val/loss", "train/lr")
 
 
-class ChartGrid(Vertical):
+class ChartGrid(Vertical, can_focus=True):
     """`/` filters by regular expression, page keys turn pages, `f` shows one chart alone."""
 
     BINDINGS = bindings("charts")
@@ -38,8 +38,8 @@ class ChartGrid(Vertical):
         self._keys: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield FilterBar("regular expression, such as ^train/ or f1", id="chart-filter")
-        yield Label("loading", id="chart-status", classes="dim")
+        yield FilterBar("regular expression, such as ^train/ or f1", widget_id="chart-filter")
+        yield Label("loading", widget_id="chart-status", classes="dim")
         yield Container(id="chart-cells")
 
     @property
@@ -134,21 +134,25 @@ class ChartGrid(Vertical):
             chosen = keys[first : first + columns * rows]
         cells.styles.grid_size_columns = columns
         cells.styles.grid_size_rows = rows
-        self._tell(len(keys))
-        if tuple(chosen) == self._keys:
-            return
+        same = tuple(chosen) == self._keys
         self._keys = tuple(chosen)
+        self._tell(len(keys))
+        if same:
+            return
         self.run_worker(self._mount(list(chosen)), name="charts", group="charts", exclusive=True)
 
     async def _mount(self, keys: list[str]) -> None:
         cells = self.query_one("#chart-cells", Container)
+        charts = list(cells.query(MetricChart))
         async with self.batch():
-            await cells.remove_children()
-            charts = [MetricChart(key) for key in keys]
-            await cells.mount_all(charts)
-        for chart in charts:
+            for chart in charts[len(keys) :]:
+                await chart.remove()
+            new = [MetricChart(key) for key in keys[len(charts) :]]
+            await cells.mount_all(new)
+        for chart, key in zip([*charts, *new], keys, strict=False):
+            chart.show_key(key)
             chart.set_log(self._log_y)
-            chart.show_summary(self._summaries.get(chart.key))
+            chart.show_summary(self._summaries.get(key))
         self.post_message(self.InSight())
 
     def _tell(self, matching: int) -> None:

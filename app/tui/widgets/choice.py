@@ -50,7 +50,10 @@ class Choice(Widget, can_focus=True):
     def render(self) -> Content:
         return Content.assemble(
             *(
-                (f"{'●' if word == self.value else '○'} {_shown(word)} ", "bold" if word == self.value else "$text-muted")
+                (
+                    f"{'●' if word == self.value else '○'} {_shown(word)} ",
+                    "bold" if word == self.value else "$foreground-muted",
+                )
                 for word in self._words
             )
         )

@@ -12,8 +12,8 @@ from engine.format import printable
 class ConfigFiles(Tree[Path]):
     """Folders open; a leaf holds the file's path below `configs/`."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(Text("configs"), id=id, classes="panel")
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(Text("configs"), id=widget_id, classes="panel")
         self.show_root = False
         self.guide_depth = 2
         self._files: tuple[Path, ...] = ()

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from textual.containers import VerticalScroll
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
+from app.tui.bindings import bindings
 from app.tui.widgets.field_row import FieldRow
 from app.tui.widgets.label import Label
 from engine.format import printable
@@ -14,13 +16,19 @@ if TYPE_CHECKING:
     from engine.config.fields import FieldSpec
 
 
-class ConfigForm(VerticalScroll, can_focus=False):
-    """Holds the rows; `values` is what is typed now."""
+class ConfigForm(Vertical):
+    """Holds the rows, and below them the help of the one in focus; `values` is what is typed now."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="panel")
+    BINDINGS = bindings("form")
+
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(id=widget_id, classes="panel")
         self.values: dict[str, str] = {}
         self._rows: dict[str, FieldRow] = {}
+
+    def compose(self) -> ComposeResult:
+        yield VerticalScroll(id="form-rows", can_focus=False)
+        yield Label("", widget_id="form-help")
 
     async def show(self, specs: "tuple[FieldSpec, ...]", values: dict[str, str]) -> None:
         """Make the form anew."""
@@ -31,24 +39,42 @@ class ConfigForm(VerticalScroll, can_focus=False):
         for spec in specs:
             if spec.group != group:
                 group = spec.group
-                widgets.append(Label(Content.styled(printable(group), "bold $text-accent"), classes="field-group"))
+                widgets.append(
+                    Label(Content.styled(printable(group), "bold $text-accent"), classes="field-group")
+                )
             widgets.append(self._rows[spec.key])
+        rows = self.query_one("#form-rows")
         async with self.batch():
-            await self.remove_children()
-            await self.mount_all(widgets)
-        self.scroll_home(animate=False)
+            await rows.remove_children()
+            await rows.mount_all(widgets)
+        rows.scroll_home(animate=False)
 
     async def show_text(self, text: Content) -> None:
         """Show a text instead of a form."""
         self.values, self._rows = {}, {}
+        rows = self.query_one("#form-rows")
         async with self.batch():
-            await self.remove_children()
-            await self.mount(Label(text, classes="form-text"))
+            await rows.remove_children()
+            await rows.mount(Label(text, classes="form-text"))
 
     def show_errors(self, errors: dict[str, str]) -> None:
         """Mark the rows that are wrong; the others show their help."""
         for key, row in self._rows.items():
             row.show_error(errors.get(key))
+        self._help()
+
+    def on_descendant_focus(self) -> None:
+        self._help()
+
+    def on_descendant_blur(self) -> None:
+        self.query_one("#form-help", Label).update("")
+
+    def _help(self) -> None:
+        row = next((row for row in self._rows.values() if row.has_focus_within), None)
+        if row is not None:
+            wrong = Content.styled(f"✗ {printable(row.problem or '')}", "$text-error")
+            shown = wrong if row.problem else Content.styled(row.help_text, "$foreground-muted")
+            self.query_one("#form-help", Label).update(shown)
 
     def focus_first(self) -> None:
         """To the first field."""

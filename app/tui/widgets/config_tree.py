@@ -23,7 +23,7 @@ class ConfigTree(Vertical):
         self._search = ""
 
     def compose(self) -> ComposeResult:
-        yield FilterBar("part of a name or value", id="config-filter")
+        yield FilterBar("part of a name or value", widget_id="config-filter")
         tree: Tree[None] = Tree(Text("settings"), id="config-tree")
         tree.show_root = False
         tree.guide_depth = 2

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
+from app.tui.facts import shown
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.label import Label
 from engine.format import printable
@@ -36,6 +37,7 @@ class FieldRow(HorizontalGroup):
         self.spec = spec
         self._first = value
         self._value = value
+        self.problem: str | None = None
 
     def compose(self) -> ComposeResult:
         yield Label(printable(self.spec.name), classes="field-name")
@@ -45,15 +47,20 @@ class FieldRow(HorizontalGroup):
     def on_mount(self) -> None:
         self.show_error(None)
 
+    @property
+    def help_text(self) -> str:
+        """The field's help, and its bounds."""
+        return printable(f"{self.spec.help} ({self.spec.bounds})" if self.spec.bounds else self.spec.help)
+
     def show_error(self, message: str | None) -> None:
         """What is wrong with the value, or its help again; a value that differs from the file's is marked."""
+        self.problem = message
         changed = self._value != self._first
         mark = Content.styled("changed  " if changed else "", "$text-warning")
         if message is not None:
             note = Content.assemble(("✗ ", "$text-error"), (printable(message), "$text-error"))
         else:
-            bounds = f" ({self.spec.bounds})" if self.spec.bounds else ""
-            note = Content.assemble(mark, (f"{self.spec.help}{bounds}", "$text-muted"))
+            note = Content.assemble(mark, (self.help_text, "$foreground-muted"))
         self.query_one(".field-note", Label).update(note)
         self.set_class(message is not None, "-wrong")
 
@@ -62,7 +69,7 @@ class FieldRow(HorizontalGroup):
         if words and self.spec.kind != "list" and len(words) <= _MOST_WORDS:
             optional = ("",) if self.spec.optional else ()
             return Choice((*optional, *words), self._first)
-        default = "" if self.spec.default is None else str(self.spec.default)
+        default = "" if self.spec.default is None else shown(self.spec.default)
         return Input(self._first, placeholder=printable(default), compact=True, select_on_focus=False)
 
     @on(Input.Changed)

@@ -35,8 +35,8 @@ class FilterBar(Vertical):
     class Left(Message):
         """The person is done with it."""
 
-    def __init__(self, placeholder: str, *, id: str) -> None:
-        super().__init__(id=id)
+    def __init__(self, placeholder: str, *, widget_id: str) -> None:
+        super().__init__(id=widget_id)
         self._placeholder = placeholder
         self.display = False
 
@@ -65,7 +65,9 @@ class FilterBar(Vertical):
         room = max(10, self.size.width)
         before = place - len(text) - 2
         fits_after = place + len(text) + 2 <= room
-        label.update(" " * before + f"{text} ▲" if not fits_after and before >= 0 else " " * place + f"▲ {text}")
+        label.update(
+            " " * before + f"{text} ▲" if not fits_after and before >= 0 else " " * place + f"▲ {text}"
+        )
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

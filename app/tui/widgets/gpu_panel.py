@@ -13,7 +13,7 @@ from engine.store.views import RunRow
 if TYPE_CHECKING:
     from engine.telemetry import GpuSample
 
-_BAR_CELLS = 12
+_SIMULATED = "SIMULATED: a replayed trace, not this machine"
 
 
 class GpuPanel(Label):
@@ -21,7 +21,7 @@ class GpuPanel(Label):
 
     def on_mount(self) -> None:
         self.border_title = "GPU"
-        self.update(Content.styled("looking for GPUs", "$text-muted"))
+        self.update(Content.styled("looking for GPUs", "$foreground-muted"))
 
     def show(
         self,
@@ -31,23 +31,33 @@ class GpuPanel(Label):
         runs: Sequence[RunRow],
     ) -> None:
         """Show the samples; `runs` are the live ones, to name a GPU's owner."""
-        self.border_subtitle = Content.styled("SIMULATED: replayed, not this machine", "bold") if simulated else ""
         self.set_class(simulated, "-simulated")
         if not gpus:
-            self.update(Content.styled(f"no NVIDIA GPU: {printable(problem or 'none was found')}", "$text-muted"))
+            self.update(
+                Content.styled(
+                    f"no NVIDIA GPU: {printable(problem or 'none was found')}", "$foreground-muted"
+                )
+            )
             return
-        self.update(Content("\n").join([self._line(gpu, runs) for gpu in gpus]))
+        lines = [Content.styled(_SIMULATED, "bold $text-warning")] if simulated else []
+        self.update(Content("\n").join([*lines, *(self._line(gpu, runs) for gpu in gpus)]))
 
     def _line(self, gpu: "GpuSample", runs: Sequence[RunRow]) -> Content:
         load = gpu.util_percent
-        heat = "" if gpu.temperature_c is None else f"{gpu.temperature_c:.0f}C"
-        power = "" if gpu.power_w is None else f"{gpu.power_w:.0f} W"
-        memory = "-" if gpu.memory_used is None else f"{size(gpu.memory_used)} of {size(gpu.memory_total)}"
+        heat = "-" if gpu.temperature_c is None else f"{gpu.temperature_c:.0f}C"
+        power = "-" if gpu.power_w is None else f"{gpu.power_w:.0f}W"
+        used = (
+            "-" if gpu.memory_used is None else f"{size(gpu.memory_used).split()[0]}/{size(gpu.memory_total)}"
+        )
+        owner = self._owner(gpu, runs)
+        name = printable(gpu.name).removeprefix("NVIDIA ")
+        room = self.content_size.width - len(owner) - 42
+        cells = max(4, min(20, room))
         return Content.assemble(
-            f"{gpu.index} {printable(gpu.name).removeprefix('NVIDIA '):14.14} ",
-            (bar(None if load is None else load / 100, _BAR_CELLS), "$accent"),
-            f" {'-' if load is None else f'{load:.0f}%':>4}  {memory:>17}  {heat:>4}  {power:>6}  ",
-            (self._owner(gpu, runs), "$text-accent"),
+            f"{gpu.index} {name:12.12} ",
+            (bar(None if load is None else load / 100, cells), "$accent"),
+            f" {'-' if load is None else f'{load:.0f}%':>4}  {used:>10}  {heat:>4} {power:>5}  ",
+            (owner, "$text-accent"),
         )
 
     def _owner(self, gpu: "GpuSample", runs: Sequence[RunRow]) -> str:

@@ -11,31 +11,30 @@ from engine.format import size
 if TYPE_CHECKING:
     from engine.telemetry import HostSample
 
-_BAR_CELLS = 12
-
 
 class HostPanel(Label):
     """Two lines about the host."""
 
     def on_mount(self) -> None:
         self.border_title = "machine"
-        self.update(Content.styled("measuring", "$text-muted"))
+        self.update(Content.styled("measuring", "$foreground-muted"))
 
     def show(self, host: "HostSample") -> None:
         """Show a sample."""
         cpu = host.cpu_percent
+        cells = max(4, min(20, self.content_size.width - 44))
         self.update(
             Content.assemble(
                 "CPU ",
-                (bar(None if cpu is None else cpu / 100, _BAR_CELLS), "$accent"),
-                f" {'-' if cpu is None else f'{cpu:.0f}%':>4} of {host.cpu_count}   ",
-                f"net {_rate(host.net_received_per_s):>10} in {_rate(host.net_sent_per_s):>10} out\n",
+                (bar(None if cpu is None else cpu / 100, cells), "$accent"),
+                f" {'-' if cpu is None else f'{cpu:.0f}%':>4} of {host.cpu_count:<3}    ",
+                f"net {_rate(host.net_received_per_s):>8} in {_rate(host.net_sent_per_s):>8} out\n",
                 "RAM ",
-                (bar(host.ram_used / max(1, host.ram_total), _BAR_CELLS), "$accent"),
-                f" {size(host.ram_used):>8} of {size(host.ram_total)}   disk {size(host.disk_free)} free",
+                (bar(host.ram_used / max(1, host.ram_total), cells), "$accent"),
+                f" {size(host.ram_used)} of {size(host.ram_total)}  disk {size(host.disk_free)} free",
             )
         )
 
 
 def _rate(value: float | None) -> str:
-    return "-" if value is None else f"{size(value)}/s"
+    return "-" if value is None else f"{size(value).replace(' ', '')}/s"

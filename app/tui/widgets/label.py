@@ -7,5 +7,7 @@ from textual.widgets import Static
 class Label(Static):
     """A Static whose strings are literal."""
 
-    def __init__(self, content: str | Content = "", *, id: str | None = None, classes: str = "") -> None:
-        super().__init__(content, id=id, classes=classes, markup=False)
+    def __init__(
+        self, content: str | Content = "", *, widget_id: str | None = None, classes: str = ""
+    ) -> None:
+        super().__init__(content, id=widget_id, classes=classes, markup=False)

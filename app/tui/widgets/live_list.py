@@ -15,8 +15,8 @@ from engine.store.views import RunRow
 class LiveList(OptionList):
     """The cursor stays on its run; it follows the newest one until a person moves it."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="panel", markup=False)
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(id=widget_id, classes="panel", markup=False)
         self._runs: tuple[RunRow, ...] = ()
         self._losses: dict[int, float | None] = {}
         self._meter = SpeedMeter()
@@ -71,7 +71,9 @@ class LiveList(OptionList):
         pace = self._meter.pace(run)
         progress = run.progress
         wide = width >= 64
-        head = Content.assemble(state_label(run, share=False), " ", (title(run), "bold"), (f" {run.stage}", "$text-muted"))
+        head = Content.assemble(
+            state_label(run, share=False), " ", (title(run), "bold"), (f" {run.stage}", "$foreground-muted")
+        )
         facts = [f"ETA {duration(pace.eta)}"] if pace.eta is not None else []
         if pace.speed is not None and progress is not None and wide:
             facts.insert(0, f"{number(pace.speed, 3)} {progress.unit}/s")

@@ -32,8 +32,8 @@ class LogView(ScrollView, can_focus=True):
             self.before = before
             self.missing = missing
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(id=widget_id, classes="panel")
         self._path: Path | None = None
         self._lines: tuple[str, ...] = ()
         self._width = 0
@@ -56,9 +56,7 @@ class LogView(ScrollView, can_focus=True):
             return
         stop = self._stop = threading.Event()
         self._want_before.clear()
-        self.run_worker(
-            lambda: self._read(path, stop), name="log", group="log", thread=True, exclusive=True
-        )
+        self.run_worker(lambda: self._read(path, stop), name="log", group="log", thread=True, exclusive=True)
 
     def on_unmount(self) -> None:
         self._halt()

@@ -28,7 +28,11 @@ class Machine(Container):
         """What the devices say now."""
 
         def __init__(
-            self, gpus: "tuple[GpuSample, ...]", problem: str | None, simulated: bool, host: "HostSample | None"
+            self,
+            gpus: "tuple[GpuSample, ...]",
+            problem: str | None,
+            simulated: bool,
+            host: "HostSample | None",
         ) -> None:
             super().__init__()
             self.gpus = gpus
@@ -57,6 +61,7 @@ class Machine(Container):
 
     def start(self) -> None:
         """Begin: after the first paint, because the libraries take their time to import."""
+        self._watched.set()
         self.run_worker(self._sample, name="telemetry", group="telemetry", thread=True, exclusive=True)
 
     def on_unmount(self) -> None:

@@ -17,8 +17,8 @@ _SMALLEST = (16, 4)
 class MetricChart(Container):
     """Draws what it is given; at most once a message, and only what has changed."""
 
-    def __init__(self, key: str, *, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self, key: str, *, widget_id: str | None = None) -> None:
+        super().__init__(id=widget_id, classes="panel")
         self.key = key
         self._series: Series | None = None
         self._log_y = False
@@ -36,6 +36,12 @@ class MetricChart(Container):
     def points_wanted(self) -> int:
         """How many points make sense in this width: two a cell, that is what braille can show."""
         return max(80, min(800, (self.size.width // 20 + 1) * 40))
+
+    def show_key(self, key: str) -> None:
+        """Become the chart of another series."""
+        if key != self.key:
+            self.key = key
+            self.show(None)
 
     def show(self, series: Series | None, note: str = "") -> None:
         """Show a series, or that there is none; `note` is put in the lower edge."""
@@ -96,7 +102,7 @@ class MetricChart(Container):
             plot.draw(points, self._colour(), log_y=self._log_y, is_time=is_time)
 
     def _import(self) -> None:
-        import app.tui.widgets.plot  # noqa: F401, PLC0415
+        import app.tui.widgets.plot  # noqa: F401
 
         if self.app.is_running:
             self.app.call_from_thread(self._imported)

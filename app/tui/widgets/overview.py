@@ -39,8 +39,10 @@ class Overview(VerticalScroll):
         detail = self._detail
         lines: list[Content] = []
         if detail.run.error or detail.run.status in (Status.FAILED, Status.CRASHED):
-            lines.append(Content.styled(f"✗ {printable(detail.run.error or 'no reason is known')}", "bold $text-error"))
-            lines += [Content.styled(f"  {line}", "$text-muted") for line in self._log]
+            lines.append(
+                Content.styled(f"✗ {printable(detail.run.error or 'no reason is known')}", "bold $text-error")
+            )
+            lines += [Content.styled(f"  {line}", "$foreground-muted") for line in self._log]
             lines.append(Content(""))
         for heading, pairs in (
             ("run", facts.what(detail)),
@@ -51,7 +53,8 @@ class Overview(VerticalScroll):
             if pairs:
                 lines.append(Content.styled(heading, "bold $text-accent"))
                 lines += [
-                    Content.assemble((f"  {name:{_NAME_CELLS}} ", "$text-muted"), value) for name, value in pairs
+                    Content.assemble((f"  {name:{_NAME_CELLS}} ", "$foreground-muted"), value)
+                    for name, value in pairs
                 ]
                 lines.append(Content(""))
         self.query_one(Label).update(Content("\n").join(lines))

@@ -15,8 +15,8 @@ from engine.store.views import NewRun
 class PlanView(VerticalScroll):
     """Scrolls; nothing in it is markup."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(id=widget_id, classes="panel")
 
     def compose(self) -> ComposeResult:
         yield Label("")
@@ -33,7 +33,9 @@ class PlanView(VerticalScroll):
         lines: list[Content] = []
         if plan.errors:
             count = len(plan.errors)
-            lines.append(Content.styled(f"✗ {count} field{'s' if count > 1 else ''} to correct", "bold $text-error"))
+            lines.append(
+                Content.styled(f"✗ {count} field{'s' if count > 1 else ''} to correct", "bold $text-error")
+            )
             lines += [
                 Content.styled(f"  {printable(key)}: {printable(message)}", "$text-error")
                 for key, message in plan.errors.items()
@@ -43,15 +45,18 @@ class PlanView(VerticalScroll):
             lines.append(Content.styled(f"✗ {printable(plan.problem)}", "$text-error"))
         if plan.runs:
             count = len(plan.runs)
-            lines.append(Content.styled(f"✓ {count} run{'s' if count > 1 else ''}: ctrl+s queues", "bold $text-success"))
+            lines.append(
+                Content.styled(
+                    f"✓ {count} run{'s' if count > 1 else ''}: ctrl+s queues", "bold $text-success"
+                )
+            )
             lines += [_run_line(run, plan.runs) for run in plan.runs]
         changed = [key for key in values if values[key] != file_values.get(key, "")]
         if changed:
             lines += [Content(""), Content.styled("differs from the file", "bold $text-accent")]
-            lines += [
-                Content(f"  {printable(key)}: {printable(file_values.get(key, '')) or '-'} → {printable(values[key]) or '-'}")
-                for key in changed
-            ]
+            for key in changed:
+                old, new = printable(file_values.get(key, "")), printable(values[key])
+                lines.append(Content(f"  {printable(key)}: {old or '-'} → {new or '-'}"))
         if plan.yaml:
             lines += [Content(""), Content.styled("resolved", "bold $text-accent")]
             lines += [Content(f"  {printable(line)}") for line in plan.yaml.rstrip().split("\n")]
@@ -65,5 +70,7 @@ def _run_line(run: NewRun, batch: tuple[NewRun, ...]) -> Content:
         needs.append(f"{item.role} of {source}{f'@{item.which}' if item.which else ''}")
     place = "CPU" if run.gpus == 0 else f"{run.gpus} GPU{'s' if run.gpus > 1 else ''}"
     return Content.assemble(
-        f"  {printable(run.name)} ", (f"{run.stage}, {place}", "$text-muted"), f"  needs {', '.join(needs)}" if needs else ""
+        f"  {printable(run.name)} ",
+        (f"{run.stage}, {place}", "$foreground-muted"),
+        f"  needs {', '.join(needs)}" if needs else "",
     )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from textual.events import Mount
 from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import NumericAxisFormatter
 
@@ -21,33 +22,48 @@ class Plot(PlotWidget, inherit_bindings=False):
 
     BINDINGS = bindings("chart")
     DEFAULT_CSS = """
-    Plot > .plot--axis, Plot:focus > .plot--axis { color: $text-muted; }
-    Plot > .plot--tick { color: $text-muted; text-style: none; }
+    Plot > .plot--axis, Plot:focus > .plot--axis { color: $foreground-muted; }
+    Plot > .plot--tick { color: $foreground-muted; text-style: none; }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._zoomed = False
         self._points: tuple[SeriesPoint, ...] = ()
+        self._colour = "default"
         self._log_y = False
+        self._is_time = False
         self._origin = 0.0
         self.set_reactive(PlotWidget.margin_top, 0)
         self.set_reactive(PlotWidget.margin_bottom, 1)
-        self.set_reactive(PlotWidget.margin_left, 8)
+        self.set_reactive(PlotWidget.margin_left, 7)
+
+    def on_mount(self, event: Mount) -> None:  # type: ignore[override]
+        if not self.children:  # taken away again before it was composed: there is nothing to set up
+            event.prevent_default()
+        else:
+            self.call_after_refresh(self._redraw)  # the base class sets up after this
 
     def draw(
         self, points: tuple[SeriesPoint, ...], colour: str, *, log_y: bool = False, is_time: bool = False
     ) -> None:
         """Draw `points`; `colour` is a Rich style. Where steps are moments, the axis shows the time since the first."""
         self._zoomed = self._zoomed and log_y == self._log_y
-        self._points, self._log_y = points, log_y
+        self._points, self._colour, self._log_y, self._is_time = points, colour, log_y, is_time
         self._origin = float(points[0].step) if points and is_time else 0.0
+        if self.is_mounted:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        if not self.children:
+            return
+        colour = self._colour
         self.clear()
         plain = plain_glyphs.wanted()
         alone: list[tuple[float, float]] = []
         xs: list[float] = []
         ys: list[float] = []
-        for known, group in groupby(self._drawn(), lambda point: point[1] is not None):
+        for known, group in groupby(self._drawn(), key=lambda point: point[1] is not None):
             if not known:
                 continue
             line = [(x, y) for x, y in group if y is not None]
@@ -56,11 +72,17 @@ class Plot(PlotWidget, inherit_bindings=False):
             if len(line) == 1 or plain:
                 alone += line
             else:
-                self.plot(*zip(*line, strict=True), line_style=colour, hires_mode=HiResMode.BRAILLE)
+                self.plot(
+                    [x for x, _ in line],
+                    [y for _, y in line],
+                    line_style=colour,
+                    hires_mode=HiResMode.BRAILLE,
+                )
         if alone:
-            self.scatter(*zip(*alone, strict=True), marker="*" if plain else "•", marker_style=colour)
-        self.set_x_formatter(_Ticks(duration if is_time else count))
-        self.set_y_formatter(_Ticks(_power if log_y else _value))
+            marker = "*" if plain else "•"
+            self.scatter([x for x, _ in alone], [y for _, y in alone], marker=marker, marker_style=colour)
+        self.set_x_formatter(_Ticks(duration if self._is_time else count))
+        self.set_y_formatter(_LogTicks(_power) if self._log_y else _Ticks(_value))
         if xs and not self._zoomed:
             self.set_xlimits(*_limits(xs, 0.0))
             self.set_ylimits(*_limits(ys, 0.04))
@@ -106,6 +128,17 @@ class _Ticks(NumericAxisFormatter):
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         return [self._label(tick) for tick in ticks]
+
+
+class _LogTicks(_Ticks):
+    """Ticks at the powers of ten, and at 2 and 5 times them where they are few."""
+
+    def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
+        low, high = math.floor(min_), math.ceil(max_)
+        if high - low > 4:
+            step = math.ceil((high - low) / 6)
+            return [float(power) for power in range(low, high + 1, step)]
+        return [power + math.log10(nice) for power in range(low, high + 1) for nice in _NICE[:3]]
 
 
 def _value(value: float) -> str:

@@ -13,8 +13,8 @@ from engine.store.views import RunDetail, Status
 class RunHead(Label):
     """Drawn anew with every change of the run, and once a second while it is alive."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__("loading", id=id)
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__("loading", widget_id=widget_id)
         self._meter = SpeedMeter()
         self._detail: RunDetail | None = None
 
@@ -35,7 +35,9 @@ class RunHead(Label):
             epochs = dict(flat(self._detail.config)).get("training.epochs")
             if isinstance(epochs, int) and epochs > 0 and progress.unit == "step":
                 parts.append(f"epoch {min(epochs, int(progress.share * epochs) + 1)}/{epochs}")
-            parts.append(f"{progress.unit} {count(progress.done)}/{count(progress.total)}  {percent(progress)}")
+            parts.append(
+                f"{progress.unit} {count(progress.done)}/{count(progress.total)}  {percent(progress)}"
+            )
         if run.status.live:
             pace = self._meter.pace(run)
             if pace.stalled:
@@ -45,7 +47,5 @@ class RunHead(Label):
         if run.f1_mean is not None:
             parts.append(f"best f1_mean {score(run.f1_mean)}")
         self.update(
-            Content.assemble(
-                (title(run), "bold"), " ", state_label(run, share=False), "  ", "  ".join(parts)
-            )
+            Content.assemble((title(run), "bold"), " ", state_label(run, share=False), "  ", "  ".join(parts))
         )

@@ -16,8 +16,8 @@ _NAME_CELLS = 10
 class RunPreview(VerticalScroll, can_focus=False):
     """Beside the table where there is room."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(id=widget_id, classes="panel")
         self._detail: RunDetail | None = None
         self._loss: Series | None = None
 
@@ -59,7 +59,7 @@ class RunPreview(VerticalScroll, can_focus=False):
             width = max(4, self.scrollable_content_region.width - _NAME_CELLS - 8)
             lines.append(
                 Content.assemble(
-                    (f"{'loss':{_NAME_CELLS}}", "$text-muted"),
+                    (f"{'loss':{_NAME_CELLS}}", "$foreground-muted"),
                     (sparkline(values, width), "$text-accent"),
                     f" {number(last)}",
                 )
@@ -67,10 +67,11 @@ class RunPreview(VerticalScroll, can_focus=False):
         lines += _lines(facts.scores(detail))
         lines.append(Content(""))
         lines += [
-            Content.assemble((f"{name} ", "$text-muted"), value) for name, value in facts.settings(detail.config)
+            Content.assemble((f"{name} ", "$foreground-muted"), value)
+            for name, value in facts.settings(detail.config)
         ]
         label.update(Content("\n").join(lines))
 
 
 def _lines(pairs: list[tuple[str, str]]) -> list[Content]:
-    return [Content.assemble((f"{name:{_NAME_CELLS}}", "$text-muted"), value) for name, value in pairs]
+    return [Content.assemble((f"{name:{_NAME_CELLS}}", "$foreground-muted"), value) for name, value in pairs]

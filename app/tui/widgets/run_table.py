@@ -47,8 +47,8 @@ class RunTable(ScrollView, can_focus=True):
             super().__init__()
             self.sort = sort
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(id=widget_id, classes="panel")
         self.sort = "-created"
         self.matching = 0
         self.offset_held = 0

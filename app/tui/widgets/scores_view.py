@@ -49,7 +49,9 @@ class ScoresView(Vertical):
         table.clear(columns=True)
         levels = max((len(row.levels) for row in rows), default=0)
         names = ["", "split", "fold", "epoch", "step", "loss", "f1_mean"]
-        names += [f"l{level} {short}" for level in range(1, levels + 1) for short in ("micro", "macro", "acc")]
+        names += [
+            f"l{level} {short}" for level in range(1, levels + 1) for short in ("micro", "macro", "acc")
+        ]
         for name in names:
             table.add_column(Text(name, justify="left" if name in ("", "split") else "right"))
         best = max((row for row in rows), key=lambda row: row.f1_mean, default=None)
@@ -69,7 +71,9 @@ class ScoresView(Vertical):
         tree: Tree[str] = self.query_one("#class-tree", Tree)
         tree.clear()
         by_level: dict[int, list[ClassScore]] = {}
-        for entry in sorted(classes, key=lambda entry: (entry.f1 if entry.f1 == entry.f1 else -1.0, entry.category)):
+        for entry in sorted(
+            classes, key=lambda entry: (entry.f1 if entry.f1 == entry.f1 else -1.0, entry.category)
+        ):
             by_level.setdefault(entry.level, []).append(entry)
         for parent in by_level.get(1, []):
             children = [entry for entry in by_level.get(2, []) if entry.category.startswith(parent.category)]

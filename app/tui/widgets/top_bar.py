@@ -1,59 +1,69 @@
-"""The first line of every screen: where one is, what runs, which store; and the line of trouble below it."""
+"""The first line of every screen: where one is, what runs, which store; and a line of trouble below it."""
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Click
 from textual.widget import Widget
 
 from app.tui.bindings import TABLE
-from app.tui.widgets.label import Label
 from engine.format import printable
 
+_NAME = " reeltop "
 _MODES = [binding for binding in TABLE["app"] if (binding.id or "").startswith("mode.")]
 
 
-class ModeTab(Label):
-    """`2 Runs`: switches to the screen when clicked."""
-
-    def __init__(self, key: str, title: str, action: str, tooltip: str, current: bool) -> None:
-        super().__init__(
-            Content.assemble((key, "bold $text-accent"), f" {title}"), classes="-current" if current else ""
-        )
-        self._action = action
-        self.tooltip = tooltip
-
-    async def on_click(self, event: Click) -> None:
-        event.stop()
-        await self.run_action(f"app.{self._action}")
-
-
 class TopBar(Widget):
-    """Modes on the left; running and waiting runs and the store on the right; trouble in a line of its own."""
+    """One widget that draws itself: it is all of the first paint. A click on a mode goes there."""
 
-    def __init__(self, mode: str, store_name: str) -> None:
+    def __init__(self, mode: str, store_name: str, *, simulated: bool = False) -> None:
         super().__init__()
-        self._mode = mode
-        self._store_name = store_name
-
-    def compose(self) -> ComposeResult:
-        with Horizontal(id="top-line"):
-            yield Label(Content.styled(" reeltop ", "bold"), id="top-name")
-            for binding in _MODES:
-                current = binding.id == f"mode.{self._mode}"
-                yield ModeTab(binding.key, binding.description, binding.action, binding.tooltip, current)
-            yield Label(self._store_name, id="top-status")
-        yield Label("", id="trouble")
+        self._simulated = simulated
+        self._mode = f"mode.{mode}"
+        self._store_name = printable(store_name)
+        self._counts = ""
+        self._trouble = ""
 
     def show_counts(self, running: int, waiting: int) -> None:
         """How many runs are alive and how many wait."""
         parts = [f"{running} running"] if running else []
         parts += [f"{waiting} queued"] if waiting else []
-        counts = " · ".join(parts) or "nothing runs"
-        self.query_one("#top-status", Label).update(f"{counts}   {self._store_name}")
+        self._counts = " · ".join(parts) or "nothing runs"
+        self.refresh()
 
     def show_trouble(self, trouble: str | None) -> None:
         """Show one line about the store, or none."""
-        label = self.query_one("#trouble", Label)
-        label.update(f"✗ {printable(trouble)}" if trouble else "")
-        label.set_class(trouble is not None, "-shown")
+        self._trouble = f"✗ {printable(trouble)}" if trouble else ""
+        self.refresh(layout=True)
+
+    def render(self) -> Content:
+        width = self.size.width
+        tabs = [Content.styled(_NAME, "bold $text-primary")]
+        for binding in _MODES:
+            current = binding.id == self._mode
+            tab = Content.assemble(" ", (binding.key, "bold $text-accent"), f" {binding.description} ")
+            tabs.append(tab.stylize("bold $text on $primary-muted") if current else tab)
+        if self._simulated:
+            tabs.append(Content.styled(" SIMULATED ", "bold $text-warning"))
+        left = Content("").join(tabs)
+        right = self._counts if self._counts else "loading"
+        if width - left.cell_length > len(right) + len(self._store_name) + 6:
+            right += f"   {self._store_name}"
+        blank = width - left.cell_length - len(right) - 1
+        line = (
+            Content.assemble(left, " " * max(1, blank), (right, "$foreground-muted")) if blank > 0 else left
+        )
+        if not self._trouble:
+            return line
+        return Content.assemble(
+            line.truncate(width), "\n", (f" {self._trouble}", "$text-error on $error-muted")
+        )
+
+    async def on_click(self, event: Click) -> None:
+        position = event.get_content_offset(self)
+        if position is None or position.y > 0:
+            return
+        x = len(_NAME)
+        for binding in _MODES:
+            length = len(binding.key) + len(binding.description) + 3
+            if x <= position.x < x + length:
+                await self.run_action(f"app.{binding.action}")
+            x += length

@@ -12,8 +12,8 @@ from engine.store.views import RunRow, Status
 class WaitList(OptionList):
     """A line for each queued run."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="panel", markup=False)
+    def __init__(self, *, widget_id: str) -> None:
+        super().__init__(id=widget_id, classes="panel", markup=False)
         self._runs: tuple[RunRow, ...] = ()
 
     def on_mount(self) -> None:
@@ -44,8 +44,8 @@ class WaitList(OptionList):
 def _line(run: RunRow) -> Content:
     reason = printable(run.waiting_for) if run.waiting_for else "waits for the supervisor to look at it"
     return Content.assemble(
-        (f"{GLYPHS[Status.QUEUED]} queued ", "$text-muted"),
+        (f"{GLYPHS[Status.QUEUED]} queued ", "$foreground-muted"),
         (title(run), "bold"),
-        (f" {run.stage}  ", "$text-muted"),
+        (f" {run.stage}  ", "$foreground-muted"),
         reason,
     )

@@ -50,12 +50,16 @@ def train(store: Store, run_id: int, *, steps: int = 200, total: int = 400, best
     transition(store, run_id, from_={Status.QUEUED}, to=Status.STARTING)
     transition(store, run_id, from_={Status.STARTING}, to=Status.RUNNING)
     begun = time.time() - steps / 8
-    records: list[object] = [Environment(time=begun, values={"git_commit": "3fa1c2", "python": "3.11", "host": "box"})]
+    records: list[object] = [
+        Environment(time=begun, values={"git_commit": "3fa1c2", "python": "3.11", "host": "box"})
+    ]
     for step in range(steps):
         at = begun + step / 8
         loss = 5.2 * math.exp(-step / 90) + 1.0 + 0.2 * math.sin(step * 1.7)
         lr = 5e-5 * min(1.0, step / 40)
-        records.append(Metrics(time=at, step=step, values={"train/loss": loss, "train/lr": lr, "train/grad_norm": 1.3}))
+        records.append(
+            Metrics(time=at, step=step, values={"train/loss": loss, "train/lr": lr, "train/grad_norm": 1.3})
+        )
         if step % 100 == 99:
             score = best * (1 - math.exp(-(step + 1) / 120))
             records.append(evaluation(at, step, step // 100 + 1, score))
@@ -84,13 +88,23 @@ def evaluation(at: float, step: int, epoch: int, score: float) -> Evaluation:
         LevelScores(level=2, f1_micro=score - 0.05, f1_macro=score - 0.1, accuracy=score - 0.05),
     ]
     return Evaluation(
-        time=at, step=step, epoch=epoch, split="val", fold=0, loss=1.2, f1_mean=score, levels=levels, classes=classes
+        time=at,
+        step=step,
+        epoch=epoch,
+        split="val",
+        fold=0,
+        loss=1.2,
+        f1_mean=score,
+        levels=levels,
+        classes=classes,
     )
 
 
 def end(store: Store, run_id: int, status: Status, error: str | None = None) -> None:
     """Bring a running run to its end."""
-    ingest(store, run_id, [State(time=time.time(), status=str(status), error=error)], old_offset=1, new_offset=2)
+    ingest(
+        store, run_id, [State(time=time.time(), status=str(status), error=error)], old_offset=1, new_offset=2
+    )
     transition(store, run_id, from_={Status.RUNNING}, to=status, error=error)
 
 
