@@ -19,6 +19,7 @@ from engine.store.models import StoreState
 HEAD_REVISION = "0001"
 BUSY_SECONDS = 10
 _MOST_ANSWERS = 100
+_MIGRATION_LOCK = 0x7265656C  # any number that is ours alone
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE_PREFIX = "sqlite:///"
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -53,6 +54,10 @@ class Store:
     def __init__(self, url: str, engine: Engine) -> None:
         self.url = url
         self._reader = engine
+        if engine.dialect.name == "postgresql":
+            self._reader = engine.execution_options(
+                isolation_level="REPEATABLE READ"
+            )  # as SQLite reads anyway
         self._writer = engine.execution_options(reeltop_writes=True)
         self._answers: dict[tuple[int, Hashable], int] = {}
 
@@ -140,6 +145,8 @@ class Store:
                     return
             with self._writer.connect() as connection, connection.begin():
                 # Another process may have made or migrated the store while this one waited for the lock.
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
                 if not self._is_current(connection):
                     _migrate(connection)
 

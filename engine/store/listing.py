@@ -18,6 +18,8 @@ from engine.store.views import Intent, LevelScore, Progress, RunPage, RunRow, St
 
 AnySelect = Select[*tuple[Any, ...]]
 NAN = float("nan")
+_STATUS = {status.value: status for status in Status}
+_INTENT = {intent.value: intent for intent in Intent}
 _LISTED = Run.deleted_at.is_(None)
 _best, _sorted_by = aliased(MetricSummary), aliased(MetricSummary)
 _COLUMNS = (
@@ -55,6 +57,14 @@ _COLUMNS = (
     Run.best_evaluation,
     _best.max.label("f1_mean"),
 )
+_ROWS: AnySelect = (
+    select(*_COLUMNS)
+    .select_from(Run)
+    .outerjoin(Experiment, Experiment.id == Run.experiment_id)
+    .outerjoin(_best, and_(_best.run_id == Run.id, _best.key == BEST_METRIC))
+    .where(Run.id.in_(bindparam("runs", expanding=True)))
+)
+_CHUNK = 500  # runs in one question: databases limit the parameters of a statement
 _BEST_EVALUATION = len(_COLUMNS) - 2
 _TOTAL = select(func.count()).select_from(Run).where(_LISTED)
 _SCORES = models.LevelScore
@@ -84,17 +94,17 @@ def page(store: Store, text: str, sort: str, limit: int, offset: int) -> RunPage
         if metric is None and name not in COLUMNS:
             raise filters.unknown_key(name, keys, 0, "sort")
         plan = _planned(conditions, metric or name, sort.startswith("-"))
-        rows = plan.rows(connection, limit, offset)
+        ids = plan.ids(connection, limit, offset)
         total = store.remembered(connection, "total", lambda: connection.execute(_TOTAL).scalar_one())
         if not conditions:
             count = total
-        elif len(rows) < limit and (rows or not offset):
-            count = offset + len(rows)
+        elif len(ids) < limit and (ids or not offset):
+            count = offset + len(ids)
         else:
             count = store.remembered(
                 connection, conditions, lambda: connection.execute(plan.matching).scalar_one()
             )
-        return RunPage(_views(connection, rows), count, total)
+        return RunPage(_views(connection, ids), count, total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +114,21 @@ class _Plan:
     `first` gives the runs that have what is sorted by; `rest` those that lack a metric, where one is sorted by.
     """
 
-    first: AnySelect
+    first: Select[int]
     first_count: Select[int] | None
-    rest: AnySelect | None
+    rest: Select[int] | None
     matching: Select[int]
 
-    def rows(self, connection: Connection, limit: int, offset: int) -> Sequence[Sequence[Any]]:
-        rows = connection.execute(self.first, {"most": limit, "skipped": offset}).all()
-        if self.rest is None or self.first_count is None or len(rows) == limit:
-            return rows
+    def ids(self, connection: Connection, limit: int, offset: int) -> Sequence[int]:
+        """The window of runs, in order."""
+        ids = connection.scalars(self.first, {"most": limit, "skipped": offset}).all()
+        if self.rest is None or self.first_count is None or len(ids) == limit:
+            return ids
         skipped = 0
-        if offset and not rows:
+        if offset and not ids:
             skipped = offset - connection.execute(self.first_count).scalar_one()
-        rest = connection.execute(self.rest, {"most": limit - len(rows), "skipped": skipped})
-        return [*rows, *rest.all()]
+        rest = connection.scalars(self.rest, {"most": limit - len(ids), "skipped": skipped})
+        return [*ids, *rest.all()]
 
 
 @lru_cache(maxsize=64)
@@ -131,21 +142,23 @@ def _planned(
         order: list[Any] = [column.desc(), Run.id.desc()] if descending else [column, Run.id]
         if column.nullable or by == "experiment":
             order.insert(0, column.is_(None))
-        return _Plan(_paged(_rows(Run).where(*meets).order_by(*order)), None, None, matching)
+        named = select(Run.id).outerjoin(Experiment, Experiment.id == Run.experiment_id)
+        chosen = named if by == "experiment" else select(Run.id)
+        return _Plan(_paged(chosen.where(*meets).order_by(*order)), None, None, matching)
     value = getattr(_sorted_by, by.statistic)
     has = (_sorted_by.key == by.key, value.is_not(None))
     along = (value.desc(), _sorted_by.run_id.desc()) if descending else (value, _sorted_by.run_id)
-    counted = select(func.count()).select_from(_sorted_by).join(Run, Run.id == _sorted_by.run_id)
+    scored = select(_sorted_by.run_id).join(Run, Run.id == _sorted_by.run_id).where(*has, *meets)
     lacks = ~exists().where(_sorted_by.run_id == Run.id, *has).correlate(Run)
     return _Plan(
-        first=_paged(_rows(_sorted_by).where(*has, *meets).order_by(*along)),
-        first_count=counted.where(*has, *meets),
-        rest=_paged(_rows(Run).where(*meets, lacks).order_by(Run.id.desc())),
+        first=_paged(scored.order_by(*along)),
+        first_count=select(func.count()).select_from(scored.subquery()),
+        rest=_paged(select(Run.id).where(*meets, lacks).order_by(Run.id.desc())),
         matching=matching,
     )
 
 
-def _paged(statement: AnySelect) -> AnySelect:
+def _paged(statement: Select[int]) -> Select[int]:
     return statement.limit(bindparam("most", type_=Integer)).offset(bindparam("skipped", type_=Integer))
 
 
@@ -154,31 +167,28 @@ def run_rows(
 ) -> tuple[RunRow, ...]:
     """All runs that meet the conditions, by id, or in the order of the queue."""
     order = (Run.priority.desc(), Run.id) if by_queue else (Run.id,)
-    return _views(connection, connection.execute(_rows(Run).where(*matching).order_by(*order)).all())
+    return _views(connection, connection.scalars(select(Run.id).where(*matching).order_by(*order)).all())
 
 
-def _rows(first: Any) -> AnySelect:
-    """The columns of a row, read from `first` on: SQLite starts with the table it is given before outer joins."""
-    start: AnySelect = select(*_COLUMNS).select_from(first)
-    if first is not Run:
-        start = start.join(Run, Run.id == first.run_id)
-    return start.outerjoin(Experiment, Experiment.id == Run.experiment_id).outerjoin(
-        _best, and_(_best.run_id == Run.id, _best.key == BEST_METRIC)
-    )
-
-
-def _views(connection: Connection, rows: Sequence[Sequence[Any]]) -> tuple[RunRow, ...]:
-    tags: dict[int, list[str]] = defaultdict(list)
-    levels: dict[int, list[LevelScore]] = defaultdict(list)
-    if rows:
-        for run_id, tag in connection.execute(_TAGS, {"runs": [row[0] for row in rows]}).all():
+def _views(connection: Connection, ids: Sequence[int]) -> tuple[RunRow, ...]:
+    """Rows of runs known by id: read after the sorting, which then moves ids alone."""
+    views: list[RunRow] = []
+    for start in range(0, len(ids), _CHUNK):
+        some = ids[start : start + _CHUNK]
+        rows = {row[0]: row for row in connection.execute(_ROWS, {"runs": some}).all()}
+        tags: dict[int, list[str]] = defaultdict(list)
+        for run_id, tag in connection.execute(_TAGS, {"runs": some}).all():
             tags[run_id].append(tag)
-    if evaluations := [row[_BEST_EVALUATION] for row in rows if row[_BEST_EVALUATION] is not None]:
-        for evaluation_id, *scores in connection.execute(_LEVELS, {"evaluations": evaluations}).all():
-            levels[evaluation_id].append(level_view(scores))
-    return tuple(
-        _view(row, tuple(levels.get(row[_BEST_EVALUATION], ())), tuple(tags.get(row[0], ()))) for row in rows
-    )
+        best = [row[_BEST_EVALUATION] for row in rows.values() if row[_BEST_EVALUATION] is not None]
+        levels: dict[int, list[LevelScore]] = defaultdict(list)
+        if best:
+            for evaluation_id, *scores in connection.execute(_LEVELS, {"evaluations": best}).all():
+                levels[evaluation_id].append(level_view(scores))
+        for run_id in some:
+            row = rows[run_id]
+            of_best = levels.get(row[_BEST_EVALUATION], ())
+            views.append(_view(row, tuple(of_best), tuple(tags.get(run_id, ()))))
+    return tuple(views)
 
 
 def _view(row: Sequence[Any], levels: tuple[LevelScore, ...], tags: tuple[str, ...]) -> RunRow:
@@ -191,8 +201,8 @@ def _view(row: Sequence[Any], levels: tuple[LevelScore, ...], tags: tuple[str, .
         id=run_id,
         name=name,
         stage=stage,
-        status=Status(status),
-        intent=Intent(intent),
+        status=_STATUS[status],
+        intent=_INTENT[intent],
         experiment=experiment,
         created=created,
         started=started,

@@ -175,3 +175,9 @@ def test_reading_a_series_looks_up_its_key(store: Store) -> None:
     run_id = add(store)
     take_in(store, run_id, metrics([0], [1.0], key="a'b\"c%\x00d"))
     assert series(store, run_id, "a'b\"c%\u2400d").count == 1
+
+
+def test_a_list_may_be_longer_than_one_statement_has_parameters(crowded: Store) -> None:
+    listed = ids(crowded, "f1_mean", limit=50_000)
+    assert listed == sorted(listed)
+    assert len(listed) == 2_000

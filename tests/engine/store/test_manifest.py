@@ -36,7 +36,7 @@ def test_manifest_and_records_make_an_equal_run(store: Store) -> None:
     manifests = [json.loads(json.dumps(dump_run(store, each))) for each in (source, run_id)]
     detail, curve = run_detail(store, run_id), series(store, run_id, "train/loss")
     with store.connection() as connection:
-        params = connection.execute(select(RunParam)).all()
+        params = connection.execute(select(RunParam).order_by(RunParam.run_id, RunParam.key)).all()
     with store.write() as session:
         session.execute(delete(Run))
         session.execute(delete(Experiment))
@@ -50,7 +50,7 @@ def test_manifest_and_records_make_an_equal_run(store: Store) -> None:
     assert [item.levels for item in again.evaluations] == [item.levels for item in detail.evaluations]
     assert series(store, run_id, "train/loss") == curve
     with store.connection() as connection:
-        assert connection.execute(select(RunParam)).all() == params
+        assert connection.execute(select(RunParam).order_by(RunParam.run_id, RunParam.key)).all() == params
     assert add(store) > run_id
 
 

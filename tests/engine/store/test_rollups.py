@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -143,7 +144,7 @@ def long_series(store: Store, count: int) -> int:
     return run_id
 
 
-@pytest.mark.parametrize("count", [399, 401, 6_401, 30_000, 120_000])
+@pytest.mark.parametrize("count", [399, 401, 6_401, 110_000])
 def test_a_chart_of_any_length_has_its_columns_its_spikes_and_its_end(store: Store, count: int) -> None:
     drawn = series(store, long_series(store, count), "train/loss", max_points=400)
     assert drawn.count == count
@@ -156,33 +157,37 @@ def test_a_chart_of_any_length_has_its_columns_its_spikes_and_its_end(store: Sto
     assert steps == sorted(steps)
 
 
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [(None, None), (0, 99_999), (100, 250), (40_000, 41_000), (70_000, None), (99_990, 200_000)],
-)
-def test_any_window_reads_a_bounded_number_of_rows(store: Store, first: int | None, last: int | None) -> None:
+def test_any_window_reads_a_bounded_number_of_rows(store: Store) -> None:
     run_id = long_series(store, 100_000)
     fetched = 0
 
-    def count_rows(*arguments: object) -> None:
+    def count_rows(*call: Any) -> None:
         nonlocal fetched
-        cursor, statement = arguments[1], str(arguments[2])
-        if "metric_point" in statement or "metric_bucket" in statement:
-            inner = store_engine_rows(store, statement, arguments[3])
-            fetched += inner
-        assert cursor is not None
+        if "metric_point" in call[2] or "metric_bucket" in call[2]:
+            fetched += rows_given(store, call[2], call[3])
 
     event.listen(store._reader, "after_cursor_execute", count_rows)
-    drawn = series(store, run_id, "train/loss", max_points=100, first_step=first, last_step=last)
+    windows = [
+        (None, None),
+        (0, 99_999),
+        (100, 250),
+        (40_000, 41_000),
+        (70_000, None),
+        (99_990, 200_000),
+        (3, 9_000),
+    ]
+    for first, last in windows:
+        fetched = 0
+        drawn = series(store, run_id, "train/loss", max_points=100, first_step=first, last_step=last)
+        assert 0 < fetched <= 100 * OVERSAMPLE + 3 * 64
+        inside = len(range(first or 0, min(99_999, 99_999 if last is None else last) + 1))
+        covered = sum(point.count for point in drawn.points)
+        assert inside <= covered <= inside + 2 * 4_096
+        assert len(drawn.points) <= 101
     event.remove(store._reader, "after_cursor_execute", count_rows)
-    assert fetched <= 100 * OVERSAMPLE + 3 * 64
-    inside = len(range(max(0, first or 0), min(99_999, 99_999 if last is None else last) + 1))
-    covered = sum(point.count for point in drawn.points)
-    assert inside <= covered <= inside + 2 * 4_096
-    assert len(drawn.points) <= 101
 
 
-def store_engine_rows(store: Store, statement: str, parameters: object) -> int:
+def rows_given(store: Store, statement: str, parameters: object) -> int:
     """Rows that a statement gives."""
     connection = store._reader.raw_connection()
     try:
