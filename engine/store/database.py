@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from engine.store.models import StoreState
 
 HEAD_REVISION = "0001"
 BUSY_SECONDS = 10
-_MOST_ANSWERS = 100
 _MIGRATION_LOCK = 0x7265656C  # any number that is ours alone
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE_PREFIX = "sqlite:///"
@@ -59,7 +58,7 @@ class Store:
                 isolation_level="REPEATABLE READ"
             )  # as SQLite reads anyway
         self._writer = engine.execution_options(reeltop_writes=True)
-        self._answers: dict[tuple[int, Hashable], int] = {}
+        self._notes: tuple[int, dict[Hashable, Any]] = (-1, {})
 
     @classmethod
     def open(cls, url: str) -> "Store":
@@ -106,15 +105,13 @@ class Store:
         with self._mended(), self._reader.connect() as connection:
             yield connection
 
-    def remembered(self, connection: Connection, question: Hashable, ask: Callable[[], int]) -> int:
-        """The answer to a question about the whole store, asked again only after something was written."""
+    def notebook(self, connection: Connection) -> dict[Hashable, Any]:
+        """Where to keep answers about the whole store: a new one after each write, shared by threads until then."""
         changes = connection.execute(CHANGES).scalar_one()
-        answer = self._answers.get((changes, question))
-        if answer is None:
-            if len(self._answers) >= _MOST_ANSWERS:
-                self._answers.clear()
-            answer = self._answers[changes, question] = ask()
-        return answer
+        notes = self._notes
+        if notes[0] != changes:
+            notes = self._notes = (changes, {})
+        return notes[1]
 
     def keep_ids_after(self, session: Session, table: str) -> None:
         """Make the next id of `table` greater than those given by hand; SQLite does so by itself."""

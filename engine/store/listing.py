@@ -87,24 +87,32 @@ def page(store: Store, text: str, sort: str, limit: int, offset: int) -> RunPage
         FilterError: the filter or the order cannot be understood.
     """
     with store.connection() as connection:
-        keys = filters.KnownKeys(connection)
-        conditions = filters.resolve(filters.parse(text), keys)
-        name = sort.removeprefix("-")
-        metric = None if name in COLUMNS else filters.metric_value(name, keys)
-        if metric is None and name not in COLUMNS:
-            raise filters.unknown_key(name, keys, 0, "sort")
-        plan = _planned(conditions, metric or name, sort.startswith("-"))
+        notes = store.notebook(connection)
+        plan = notes.get((text, sort))
+        if plan is None:
+            plan = notes[text, sort] = _planned(*_understood(connection, text, sort))
         ids = plan.ids(connection, limit, offset)
-        total = store.remembered(connection, "total", lambda: connection.execute(_TOTAL).scalar_one())
-        if not conditions:
-            count = total
-        elif len(ids) < limit and (ids or not offset):
-            count = offset + len(ids)
-        else:
-            count = store.remembered(
-                connection, conditions, lambda: connection.execute(plan.matching).scalar_one()
-            )
+        if (total := notes.get("total")) is None:
+            total = notes["total"] = connection.execute(_TOTAL).scalar_one()
+        if (count := notes.get(("matching", text))) is None:
+            if len(ids) < limit and (ids or not offset):
+                count = offset + len(ids)
+            else:
+                count = connection.execute(plan.matching).scalar_one() if text.strip() else total
+            notes["matching", text] = count
         return RunPage(_views(connection, ids), count, total)
+
+
+def _understood(
+    connection: Connection, text: str, sort: str
+) -> tuple[tuple[filters.Condition, ...], str | filters.MetricValue, bool]:
+    keys = filters.KnownKeys(connection)
+    conditions = filters.resolve(filters.parse(text), keys)
+    name = sort.removeprefix("-")
+    metric = None if name in COLUMNS else filters.metric_value(name, keys)
+    if metric is None and name not in COLUMNS:
+        raise filters.unknown_key(name, keys, 0, "sort")
+    return conditions, metric or name, sort.startswith("-")
 
 
 @dataclass(frozen=True, slots=True)
