@@ -1,0 +1,6 @@
+"""What every test runs under: one computing thread a process, since the suite itself runs on every core."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")

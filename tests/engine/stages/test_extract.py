@@ -1,0 +1,95 @@
+"""extract: the embeddings are the backbone's own, nothing is done twice, broken videos are named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from stage_world import NewRun
+from transformers import CLIPVisionModel
+
+from engine.data.features import FeatureStore, FeatureWriter
+from engine.data.frames import FrameFolder, Preprocess
+from engine.errors import DataError
+from engine.recorder import StopRequested
+from engine.records import Artifact, Progress
+
+MODEL = {"vision": "models/sample/clip"}
+
+
+def zips(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.zip"))
+
+
+def test_embeddings_are_the_backbones_own_in_time_order(new_run: NewRun, world: Path) -> None:
+    run = new_run("extract", model=MODEL, data={"splits": ["labeled"], "max_frames": 32}).go()
+    store = FeatureStore.open(run.directory / "artifacts" / "features")
+    folder = world / "models" / "sample" / "clip"
+    backbone = CLIPVisionModel.from_pretrained(folder).eval()
+    preprocess = Preprocess.of_backbone(folder, 32)
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (preprocess.mean, preprocess.std))
+    frames = FrameFolder(world / "data" / "sample", "labeled")
+    checked = 0
+    for path in zips(world / "data" / "sample" / "zip_frames" / "labeled")[:10]:
+        pixels = frames.read(path.stem, lambda count: np.arange(count), preprocess).astype(np.float32)
+        with torch.inference_mode():
+            normal = torch.from_numpy((pixels / 255 - mean) / std)
+            expected = backbone(pixel_values=normal).pooler_output.numpy()
+        np.testing.assert_allclose(store.read(path.stem), expected, atol=4e-3, rtol=2e-3)
+        checked += len(expected)
+    assert checked > 10
+
+
+def test_every_video_of_every_split_is_there_and_those_without_frames_count_zero(
+    features: str, world: Path
+) -> None:
+    store = FeatureStore.open(world / features)
+    data = world / "data" / "sample"
+    ids = [
+        record["id"]
+        for split in ("labeled", "unlabeled", "test")
+        for record in json.loads((data / "annotations" / f"{split}.json").read_text())
+    ]
+    with_frames = {path.stem for path in zips(data)}
+    assert len(store) == len(ids)
+    assert {video for video in ids if store.count(video) > 0} == with_frames
+    assert len(with_frames) < len(ids)
+
+
+def test_a_stopped_extraction_goes_on_without_redoing_finished_shards(new_run: NewRun) -> None:
+    settings = {"model": MODEL, "data": {"splits": ["labeled"]}, "shard_videos": 16}
+    run = new_run("extract", **settings)
+    with pytest.raises(StopRequested):
+        run.go(stop_after=16)
+    assert FeatureWriter(run.directory / "artifacts" / "features", 32).done_shards() == {0}
+    before = len(run.records)
+    run.go(resumed=True)
+    done = [record.done for record in run.records[before:] if isinstance(record, Progress)]
+    assert min(done) > 16
+    whole = new_run("extract", **settings).go()
+    one, other = (FeatureStore.open(each.directory / "artifacts" / "features") for each in (run, whole))
+    assert np.array_equal(np.asarray(one.frames), np.asarray(other.frames))
+
+
+def test_broken_zips_are_skipped_counted_and_named_up_to_the_limit(new_run: NewRun, world: Path) -> None:
+    data = world / "data" / "broken"
+    if not data.exists():
+        shutil.copytree(world / "data" / "sample", data)
+    victim = zips(data)[0]
+    victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
+    settings = {"model": MODEL, "data": {"root": "data/broken", "max_skipped": 0.05}}
+    run = new_run("extract", **settings).go()
+    (made,) = [record for record in run.records if isinstance(record, Artifact)]
+    assert made.meta["skipped"] == 1
+    assert FeatureStore.open(run.directory / made.path).count(victim.stem) == 0
+    with pytest.raises(DataError, match=victim.name):
+        new_run("extract", model=MODEL, data={"root": "data/broken", "on_error": "fail"}).go()
+    with pytest.raises(DataError, match=r"more than data.max_skipped"):
+        new_run("extract", model=MODEL, data={"root": "data/broken", "max_skipped": 0.0}).go()
+
+
+def test_a_model_folder_that_is_none_is_told(new_run: NewRun) -> None:
+    with pytest.raises(DataError, match="vision backbone"):
+        new_run("extract", model={"vision": "models/sample"}).go()
