@@ -1,6 +1,6 @@
 """Four runs logging 50 points/s each: is any point missing in the store, and how far is the store behind?
 
-    python -m benchmarks.load [--seconds 60] [--runs 4] [--rate 50]
+    python benchmarks/load.py [--seconds 60] [--runs 4] [--rate 50]
 
 The runs are real processes under a real, detached supervisor. Every point's value is the time at which it was logged;
 the store is polled ten times a second, as a screen would, and its newest point's age is the lag that a person sees.
@@ -47,7 +47,7 @@ def serve(root: str) -> None:
     from engine.supervisor.service import serve as serve_workspace
 
     def command(run_dir: Path) -> list[str]:
-        return [sys.executable, "-m", "benchmarks.load", "--run", str(run_dir)]
+        return [sys.executable, __file__, "--run", str(run_dir)]
 
     serve_workspace(Workspace.open(root), 2.0, command=command)
 
@@ -62,10 +62,10 @@ def measure(seconds: float, runs: int, rate: float) -> dict[str, float]:
         environment = os.environ | {
             "REELTOP_LOAD": f"{seconds} {rate}",
             "REELTOP_CPU_SLOTS": str(runs),
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
         }
-        command = [sys.executable, "-m", "benchmarks.load", "--serve", folder]
+        command = [sys.executable, __file__, "--serve", folder]
         supervisor = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        expected = round(seconds * rate)
         lags: list[float] = []
         cpu = 0.0
         begin = time.monotonic()
@@ -81,7 +81,6 @@ def measure(seconds: float, runs: int, rate: float) -> dict[str, float]:
             cpu = _cpu_seconds(supervisor.pid, cpu)
             time.sleep(0.1)
         wall = time.monotonic() - begin
-        expected = round(seconds * rate)
         stored = [series(store, run_id, key, max_points=10**7).count for run_id in ids for key in KEYS]
         failed = sum(run_row(store, run_id).status != "finished" for run_id in ids)
         supervisor.wait()

@@ -62,26 +62,27 @@ class Supervisor:
         self._not_before: dict[int, tuple[float, str]] = {}
         self._seen_changes = -1
         self._look_at = 0.0
-        self._store_trouble: str | None = None
+        self._trouble: str | None = None
         self.idle = False
         """Nothing was queued or live at the last look."""
 
     def tick(self) -> None:
-        """Take in new records; when anything has changed, act on it. Trouble with the store is told and outlived."""
+        """Take in new records; when anything has changed, act on it. Trouble is told once and outlived."""
         try:
             for run in self._live.values():
                 run.intake.take(self._store, _TAKE_IN_SECONDS)
             self._look_if_needed()
-        except (StoreError, SQLAlchemyError) as error:
-            message = str(error).splitlines()[0]
-            if message != self._store_trouble:
+        except (ReeltopError, SQLAlchemyError, OSError) as error:
+            # A locked store, a disk or a table of open files that is full: it passes, and runs must not be let down.
+            message = str(error).partition("\n")[0]
+            if message != self._trouble:
                 log.warning("%s; trying again", message)
-            self._store_trouble = message
+            self._trouble = message
             self._seen_changes = -1
         else:
-            if self._store_trouble is not None:
-                log.info("the store answers again")
-            self._store_trouble = None
+            if self._trouble is not None:
+                log.info("at work again")
+            self._trouble = None
 
     def _look_if_needed(self) -> None:
         changes = change_counter(self._store)

@@ -31,6 +31,7 @@ def stage(context: RunContext) -> None:
         child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         (context.run_dir / "child.pid").write_text(str(child.pid))
     pause = threading.Event()
+    go = context.run_dir / "go"
     steps = int(config.get("steps", 20))
     for step in range(first, steps):
         recorder.log(step, {f"train/{name}": float(step) for name in ("loss", "lr", "norm", "speed", "wait")})
@@ -38,6 +39,8 @@ def stage(context: RunContext) -> None:
         if config.get("evaluate") and step % 10 == 0:
             evaluate(context, step)
         pause.wait(float(config.get("pause", 0.005)))
+        while step == config.get("gate") and not (go.exists() or recorder.should_stop()):
+            pause.wait(0.01)
         if recorder.should_stop():
             saved.parent.mkdir(exist_ok=True)
             saved.write_text(str(step + 1))

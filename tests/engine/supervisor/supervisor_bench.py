@@ -91,6 +91,10 @@ class Bench:
     def drive(self, supervisor: Supervisor, condition: Callable[[], Any], seconds: float = 20.0) -> None:
         wait_until(condition, seconds, supervisor.tick)
 
+    def go(self, run_id: int) -> None:
+        """Let a run pass the step that its config names as `gate`."""
+        (self.run_dir(run_id) / "go").touch()
+
     def until_ended(self, supervisor: Supervisor, *run_ids: int, seconds: float = 20.0) -> None:
         self.drive(supervisor, lambda: all(self.status(run_id).ended for run_id in run_ids), seconds)
 

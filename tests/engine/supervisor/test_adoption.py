@@ -19,12 +19,13 @@ SLOW = {"steps": 100_000, "pause": 0.01}
 
 
 def test_kill_9_of_the_supervisor_loses_no_point_and_the_run_ends_finished(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 150, "pause": 0.01})
+    run_id = bench.queue(config={"steps": 150, "gate": 30})
     first = bench.supervisor_process()
     bench.until_training(None, run_id, points=20)
     first.kill()
     first.wait()
     assert identify(bench.pid(run_id)) is not None
+    bench.go(run_id)
     bench.until_ended(bench.supervisor(), run_id)
     assert bench.status(run_id) is Status.FINISHED
     assert bench.points(run_id) == [(step, float(step)) for step in range(150)]
@@ -58,12 +59,13 @@ def test_supervisors_killed_again_and_again_take_every_record_in_exactly_once(be
 
 
 def test_a_run_that_ended_unwatched_gets_its_own_words_state(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 50, "end": "data error"})
+    run_id = bench.queue(config={"steps": 50, "gate": 10, "end": "data error"})
     first = bench.supervisor_process()
     bench.until_training(None, run_id, points=1)
     first.kill()
     first.wait()
     pid = bench.pid(run_id)
+    bench.go(run_id)
     wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     bench.until_ended(bench.supervisor(), run_id)
     row = bench.row(run_id)
@@ -131,7 +133,7 @@ def test_a_run_that_was_never_started_goes_back_into_the_queue(bench: Bench) -> 
 
 
 def test_a_process_that_was_started_but_not_noted_is_found_by_its_lock(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 200, "pause": 0.01})
+    run_id = bench.queue(config={"steps": 200, "pause": 0.001, "gate": 10})
     first = bench.supervisor_process()
     bench.until_training(None, run_id)
     first.kill()
@@ -142,6 +144,7 @@ def test_a_process_that_was_started_but_not_noted_is_found_by_its_lock(bench: Be
     supervisor = bench.supervisor()
     bench.drive(supervisor, lambda: bench.status(run_id) is Status.RUNNING)
     assert bench.row(run_id).pid == bench.pid(run_id)
+    bench.go(run_id)
     bench.until_ended(supervisor, run_id)
     assert bench.status(run_id) is Status.FINISHED
     assert len(bench.points(run_id)) == 200

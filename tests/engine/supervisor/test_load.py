@@ -10,10 +10,14 @@ from engine.store.views import Status
 def test_four_runs_at_fifty_points_a_second_lose_nothing_and_are_less_than_a_second_behind(
     bench: Bench,
 ) -> None:
-    runs = [bench.queue(f"run-{number}", config={"steps": 200, "pause": 0.02}) for number in range(4)]
+    runs = [
+        bench.queue(f"run-{number}", config={"steps": 200, "pause": 0.02, "gate": 5}) for number in range(4)
+    ]
     supervisor = bench.supervisor(cpu_slots=4)
     for run_id in runs:
         bench.until_training(supervisor, run_id)
+    for run_id in runs:
+        bench.go(run_id)
     lags = []
 
     def look() -> None:

@@ -76,11 +76,12 @@ def test_a_run_waits_for_its_input_and_gets_its_path(bench: Bench) -> None:
 
 
 def test_a_finished_inputs_checkpoint_is_named_in_the_config(bench: Bench) -> None:
-    source = bench.queue("source", config={"steps": 40, "pause": 0.02})
+    source = bench.queue("source", config={"steps": 40, "gate": 10})
     supervisor = bench.supervisor()
     bench.until_training(supervisor, source)
     request_stop(bench.store, source)
     bench.until_ended(supervisor, source)
+    bench.go(source)
     resume_run(bench.store, source)
     dependant = bench.queue("dependant", config={"inputs": {"init": "source@last"}}, needs=[source])
     bench.until_ended(supervisor, dependant)

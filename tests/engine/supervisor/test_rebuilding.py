@@ -53,10 +53,11 @@ def queue_and_run(bench: Bench) -> None:
     """A finished, a resumed, a failed, a skipped and a cancelled run."""
     supervisor = bench.supervisor()
     good = bench.queue("good", config={"steps": 200, "pause": 0.001}, tags=("best", "紅"), notes="a\nb")
-    resumed = bench.queue("resumed", config={"steps": 60, "pause": 0.01}, experiment="sweep", priority=-1)
+    resumed = bench.queue("resumed", config={"steps": 60, "gate": 10}, experiment="sweep", priority=-1)
     bench.until_training(supervisor, resumed)
     request_stop(bench.store, resumed)
     bench.until_ended(supervisor, resumed)
+    bench.go(resumed)
     resume_run(bench.store, resumed)
     failed = bench.queue("failed", config={"end": "data error"})
     skipped = bench.queue("skipped", needs=[failed])
@@ -105,7 +106,7 @@ def test_the_next_id_is_new(bench: Bench) -> None:
 
 
 def test_a_run_that_is_still_running_is_found_again(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 150, "pause": 0.01})
+    run_id = bench.queue(config={"steps": 150, "gate": 10})
     process = bench.supervisor_process()
     bench.until_training(None, run_id)
     process.kill()
@@ -113,6 +114,7 @@ def test_a_run_that_is_still_running_is_found_again(bench: Bench) -> None:
     delete_store(bench)
     rebuild(bench.workspace)
     assert bench.status(run_id) is Status.RUNNING
+    bench.go(run_id)
     bench.until_ended(bench.supervisor(), run_id)
     assert bench.status(run_id) is Status.FINISHED
     assert len(bench.points(run_id)) == 150

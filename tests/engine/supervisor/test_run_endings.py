@@ -143,11 +143,12 @@ def test_children_of_a_crashed_run_are_cleared_away(bench: Bench) -> None:
 
 
 def test_a_resumed_run_goes_on_in_its_directory_from_its_checkpoint(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 60, "pause": 0.02})
+    run_id = bench.queue(config={"steps": 60, "gate": 25})
     supervisor = bench.supervisor()
     bench.until_training(supervisor, run_id)
     request_stop(bench.store, run_id)
     bench.until_ended(supervisor, run_id)
+    bench.go(run_id)
     resume_run(bench.store, run_id)
     bench.until_ended(supervisor, run_id)
     row = bench.row(run_id)
@@ -159,11 +160,12 @@ def test_a_resumed_run_goes_on_in_its_directory_from_its_checkpoint(bench: Bench
 
 
 def test_points_after_the_last_checkpoint_of_a_crashed_run_are_made_anew(bench: Bench) -> None:
-    run_id = bench.queue(config={"steps": 60, "pause": 0.02})
+    run_id = bench.queue(config={"steps": 60, "gate": 25})
     supervisor = bench.supervisor()
     bench.until_training(supervisor, run_id, points=20)
     os.kill(bench.pid(run_id), signal.SIGKILL)
     bench.until_ended(supervisor, run_id)
+    bench.go(run_id)
     resume_run(bench.store, run_id)
     bench.until_ended(supervisor, run_id)
     assert bench.points(run_id) == [(step, float(step)) for step in range(60)]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,9 +15,11 @@ from supervisor_bench import HERE, ROOT, Bench, wait_until
 from engine.errors import RunError
 from engine.process import ProcessId, identify
 from engine.records import Metrics, RecordWriter
-from engine.store.queries import change_counter
+from engine.runlock import read_holder
+from engine.store.database import Store
 from engine.store.views import Status
 from engine.supervisor.client import ensure_supervisor, supervisor_alive
+from engine.supervisor.supervisor import Supervisor
 
 SLOW = {"steps": 100_000, "pause": 0.01}
 
@@ -126,39 +129,27 @@ def test_told_to_end_it_ends_and_runs_go_on(bench: Bench, number: signal.Signals
 
 
 def test_a_locked_store_is_waited_for_and_no_point_is_lost(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run_id = bench.queue(config={"steps": 100, "pause": 0.01})
-    supervisor = bench.supervisor()
+    run_id = bench.queue(config={"steps": 100, "gate": 10})
+    monkeypatch.setattr("engine.store.database.BUSY_SECONDS", 0.05)
+    impatient = Store.open(bench.workspace.store_url)
+    supervisor = Supervisor(bench.workspace, impatient, command=bench.command)
     bench.until_training(supervisor, run_id)
-    refused = Refusing(monkeypatch)
-    for _ in range(3):
-        supervisor.tick()
-    assert refused.count == 3
-    refused.end()
+    intruder = sqlite3.connect(bench.workspace.root / "experiments.db", isolation_level=None)
+    intruder.execute("BEGIN IMMEDIATE")
+    bench.go(run_id)
+    holder = read_holder(bench.run_dir(run_id))
+    assert holder is not None
+    wait_until(lambda: not holder.alive(), step=supervisor.tick)
+    assert caplog.text.count("another program has locked it") == 1
+    assert bench.status(run_id) is Status.RUNNING
+    intruder.execute("ROLLBACK")
+    intruder.close()
     bench.until_ended(supervisor, run_id)
+    assert bench.status(run_id) is Status.FINISHED
     assert len(bench.points(run_id)) == 100
-
-
-class Refusing:
-    """A store that another program has locked: shortened from ten seconds to none for the test."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from engine.errors import StoreError
-        from engine.supervisor import supervisor
-
-        self.count = 0
-
-        def refuse(*_arguments: object, **_options: object) -> int:
-            self.count += 1
-            raise StoreError("another program has locked it")
-
-        self._patch = monkeypatch
-        self._module = supervisor
-        monkeypatch.setattr(supervisor, "change_counter", refuse)
-
-    def end(self) -> None:
-        self._patch.setattr(self._module, "change_counter", change_counter)
+    impatient.close()
 
 
 def test_when_its_store_is_deleted_it_ends_and_the_run_goes_on(bench: Bench) -> None:
