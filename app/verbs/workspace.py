@@ -64,7 +64,9 @@ def write_sample(folder: Path, *, videos: int, classes: int, seed: int) -> None:
     in_workspace = folder.parent.name == "data"
     models = folder.parent.parent / "models" / folder.name if in_workspace else folder / "models"
     with _writing(folder):
-        make_sample(folder, videos=videos, classes=classes, seed=seed)
+        make_sample(
+            folder, videos=videos, classes=classes, seed=seed, progress=_tell if sys.stderr.isatty() else None
+        )
         make_tiny_models(folder, models)
     print(f"sample data in {_shown(folder)}, tiny models in {_shown(models)}")
 
@@ -113,6 +115,12 @@ class _writing:  # noqa: N801 - read as a word in `with`
             raise ReeltopError(
                 f"{self.folder}: cannot be written ({error.strerror}); choose another folder"
             ) from None
+
+
+def _tell(done: int, total: int) -> None:
+    if done % 50 == 0 or done == total:
+        end = "\n" if done == total else ""
+        print(f"\rsample data: {done}/{total} videos", end=end, file=sys.stderr, flush=True)
 
 
 def _shown(path: Path) -> str:
