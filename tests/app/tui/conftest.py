@@ -1,8 +1,9 @@
 """A workspace with a real store in it, filled through the store's own doors: what the screens are tested against."""
 
 import math
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -117,21 +118,6 @@ def write_log(workspace: Workspace, run_id: int, name: str, text: str) -> Path:
     return log
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """An empty workspace."""
-    (tmp_path / "configs").mkdir()
-    return Workspace.open(tmp_path)
-
-
-@pytest.fixture
-def store(workspace: Workspace) -> Store:
-    """Its store, empty."""
-    opened = Store.open(workspace.store_url)
-    yield opened
-    opened.close()
-
-
 def fill(store: Store, workspace: Workspace) -> dict[str, int]:
     """A finished, a failed, a running and a waiting run; ids by name."""
     names = ["model-3", "broken", "model-1", "model-2"]
@@ -147,10 +133,46 @@ def fill(store: Store, workspace: Workspace) -> dict[str, int]:
     return ids
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, int]]:
+    """Workspaces to copy, because making a store takes longer than copying one: an empty one, and one with runs."""
+    empty, filled = tmp_path_factory.mktemp("empty"), tmp_path_factory.mktemp("filled")
+    ids: dict[str, int] = {}
+    for root in (empty, filled):
+        (root / "configs").mkdir()
+        space = Workspace.open(root)
+        opened = Store.open(space.store_url)
+        if root is filled:
+            ids = fill(opened, space)
+        opened.close()
+    return empty, filled, ids
+
+
 @pytest.fixture
-def runs(store: Store, workspace: Workspace) -> dict[str, int]:
-    """The store filled with four runs: ids by name."""
-    return fill(store, workspace)
+def workspace(
+    tmp_path: Path, templates: tuple[Path, Path, dict[str, int]], request: pytest.FixtureRequest
+) -> Workspace:
+    """A workspace of the test's own, with runs in it where the test asks for `runs`."""
+    empty, filled, _ = templates
+    shutil.copytree(filled if "runs" in request.fixturenames else empty, tmp_path, dirs_exist_ok=True)
+    return Workspace.open(tmp_path)
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Iterator[Store]:
+    """Its store."""
+    opened = Store.open(workspace.store_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def runs(store: Store, templates: tuple[Path, Path, dict[str, int]]) -> dict[str, int]:
+    """Ids by name of the runs in the store; the one that runs has just given a sign of life."""
+    ids = templates[2]
+    now = Progress(time=time.time(), done=220, total=400, unit="step")
+    ingest(store, ids["model-1"], [now], old_offset=1, new_offset=2)
+    return ids
 
 
 @pytest.fixture

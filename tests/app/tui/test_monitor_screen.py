@@ -1,0 +1,170 @@
+"""Monitor: what runs, what waits, the curves and the log of the chosen run, and the keys that act on it."""
+
+from collections.abc import Callable
+
+from conftest import new_run, train, write_log  # type: ignore[import-not-found]
+
+from app.tui.app import ReeltopApp
+from app.tui.screens.confirm import Confirm
+from app.tui.screens.monitor import Monitor
+from app.tui.screens.run import RunScreen
+from app.tui.widgets.live_list import LiveList
+from app.tui.widgets.log_view import LogView
+from app.tui.widgets.metric_chart import MetricChart
+from app.tui.widgets.wait_list import WaitList
+from engine.store.database import Store
+from engine.store.queries import run_row
+from engine.store.runs import create_runs
+from engine.store.views import Intent
+from engine.workspace import Workspace
+
+
+def prompts(app: ReeltopApp, kind: type) -> list[str]:
+    """The lines of a list."""
+    return [str(option.prompt) for option in app.screen.query_one(kind).options]
+
+
+async def shown(app: ReeltopApp, pilot: object, settled: Callable) -> None:
+    await settled(
+        pilot,
+        lambda: isinstance(app.screen, Monitor) and app.screen.is_mounted and prompts(app, LiveList),
+    )
+
+
+async def test_it_shows_what_runs_and_why_the_others_wait(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        await settled(pilot, lambda: "loss" in prompts(app, LiveList)[0])
+        line = prompts(app, LiveList)[0]
+        assert "● running" in line
+        assert "model-1" in line
+        assert "55%" in line
+        assert "needs run 3 (model-1) to finish" in prompts(app, WaitList)[0]
+        charts = {chart.key: chart for chart in app.screen.query(MetricChart)}
+        await settled(pilot, lambda: all(chart.query("Plot") for chart in charts.values()))
+        assert "val/f1_mean 0.5678" in str(charts["val/f1_mean"].border_title)
+
+
+async def test_the_log_is_at_its_end_and_follows(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        log = app.screen.query_one(LogView)
+        await settled(pilot, lambda: "step 219 loss 1.8" in str(log.render_line(log.size.height - 1).text))
+        path = workspace.run_dir(runs["model-1"], "model-1") / "log.txt"
+        with path.open("a") as file:
+            file.write("  0%\r 50%\r100%\x1b[2J\n")
+        await settled(pilot, lambda: "100%␛[2J" in log.render_line(log.size.height - 1).text)
+        assert "50%" not in log.render_line(log.size.height - 1).text
+
+
+async def test_stop_asks_once_and_only_writes_the_intent(
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        await pilot.press("s")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("n")
+        await settled(pilot, lambda: isinstance(app.screen, Monitor))
+        assert run_row(store, runs["model-1"]).intent is Intent.RUN
+        await pilot.press("s", "y")
+        await settled(pilot, lambda: run_row(store, runs["model-1"]).intent is Intent.STOP)
+        await settled(pilot, lambda: "stopping" in prompts(app, LiveList)[0])
+        await pilot.press("X", "y")
+        await settled(pilot, lambda: run_row(store, runs["model-1"]).intent is Intent.KILL)
+
+
+async def test_the_newest_run_is_followed_until_another_is_chosen(
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        (newer,) = create_runs(store, [new_run("newer")])
+        train(store, newer, steps=30)
+        write_log(workspace, newer, "newer", "hello from the newer one\n")
+        log = app.screen.query_one(LogView)
+        await settled(pilot, lambda: "newer" in str(log.border_title))
+        await pilot.press("down")
+        await settled(pilot, lambda: "model-1" in str(log.border_title))
+        (newest,) = create_runs(store, [new_run("newest")])
+        train(store, newest, steps=30)
+        await settled(pilot, lambda: len(prompts(app, LiveList)) == 3)
+        assert "model-1" in str(log.border_title)
+
+
+async def test_enter_opens_the_run_and_escape_comes_back(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, settled)
+        await pilot.press("enter")
+        await settled(pilot, lambda: isinstance(app.screen, RunScreen))
+        await pilot.press("escape")
+        await settled(pilot, lambda: isinstance(app.screen, Monitor))
+
+
+async def test_the_log_fills_the_screen_and_gives_it_back(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, settled)
+        await pilot.press("l", "l")
+        await settled(pilot, lambda: app.screen.maximized is app.screen.query_one(LogView))
+        await pilot.press("f")
+        await settled(pilot, lambda: app.screen.maximized is None)
+
+
+async def test_names_with_markup_and_escapes_are_shown_as_they_are(
+    workspace: Workspace, store: Store, settled: Callable
+) -> None:
+    name = "[bold red]x[/] [@click=app.quit]\x1b[31m 模型"
+    (run_id,) = create_runs(store, [new_run(name)])
+    train(store, run_id, steps=20)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(200, 40)) as pilot:
+        await shown(app, pilot, settled)
+        expected = "[bold red]x[/] [@click=app.quit]␛[31m 模型"
+        assert expected in prompts(app, LiveList)[0]
+        assert expected in app.screen.query_one(LogView)._border_title.plain
+        await pilot.press("2", "enter")
+        await settled(pilot, lambda: isinstance(app.screen, RunScreen))
+        await settled(pilot, lambda: expected in str(app.screen.query_one("RunHead").content))
+        await pilot.press("x")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        assert expected in str(app.screen.query("Label").first().content)
+
+
+async def test_help_lists_the_keys_of_the_screen(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, settled)
+        await pilot.press("question_mark")
+        await settled(pilot, lambda: app.screen.query("HelpPanel"))
+        await pilot.press("escape")
+        await settled(pilot, lambda: not app.screen.query("HelpPanel"))
+
+
+async def test_every_screen_survives_twenty_by_five_and_growing_again(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        for key in ("1", "2", "enter", "]", "]", "]", "]", "]", "escape", "3"):
+            await pilot.press(key)
+            for size in ((20, 5), (1, 1), (80, 24)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+        assert app.is_running

@@ -1,0 +1,114 @@
+"""What is on the screen before, without and after the store."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from app.tui.app import ReeltopApp
+from app.tui.screens.monitor import Monitor
+from app.tui.widgets.label import Label
+from app.tui.widgets.machine import Machine
+from app.tui.widgets.top_bar import TopBar
+from engine.store.database import Store
+from engine.workspace import Workspace
+
+HEAVY = ("sqlalchemy", "pydantic", "textual_plot", "numpy", "psutil", "torch")
+
+
+def bar(app: ReeltopApp) -> str:
+    """The top line as text."""
+    return str(app.screen.query_one(TopBar).render())
+
+
+async def on_monitor(app: ReeltopApp, pilot: object, settled: Callable) -> None:
+    await settled(pilot, lambda: isinstance(app.screen, Monitor) and app.screen.is_mounted and app.opened)
+
+
+def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
+    code = (
+        "import sys, app.tui.app\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
+        "import app.tui.screens.monitor, app.tui.screens.runs\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["[]", "[]"]
+
+
+async def test_an_empty_store_is_made_and_the_screen_says_how_to_begin(
+    workspace: Workspace, settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        empty = lambda: app.screen.query("#monitor-empty")  # noqa: E731
+        await settled(pilot, lambda: empty() and "3 opens Launch" in str(empty().first(Label).content))
+        assert "nothing runs" in bar(app)
+        assert (workspace.root / "experiments.db").exists()
+
+
+async def test_a_store_that_cannot_be_opened_is_one_line_on_the_screen(
+    workspace: Workspace, settled: Callable
+) -> None:
+    (workspace.root / "experiments.db").write_text("not a database at all")
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, lambda: isinstance(app.screen, Monitor) and "not a SQLite database" in bar(app))
+        await pilot.press("2")
+        await settled(pilot, lambda: app.current_mode == "runs" and "not a SQLite database" in bar(app))
+
+
+async def test_a_store_that_vanishes_is_missed_and_found_again(
+    workspace: Workspace, store: Store, settled: Callable
+) -> None:
+    store.close()
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_monitor(app, pilot, settled)
+        database = workspace.root / "experiments.db"
+        away = database.rename(workspace.root / "away.db")
+        await settled(pilot, lambda: "is gone" in bar(app))
+        assert not database.exists(), "a store that went away must not be replaced by an empty one"
+        away.rename(database)
+        await settled(pilot, lambda: "is gone" not in bar(app))
+
+
+async def test_q_leaves_at_once(workspace: Workspace, settled: Callable) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test() as pilot:
+        await on_monitor(app, pilot, settled)
+        await pilot.press("q")
+        await settled(pilot, lambda: not app.is_running)
+
+
+async def test_a_machine_without_gpu_says_why(workspace: Workspace, settled: Callable) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await on_monitor(app, pilot, settled)
+        app.screen.query_one(Machine).post_message(Machine.Sampled((), "no driver", False, None))
+        panel = app.screen.query_one("GpuPanel", Label)
+        await settled(pilot, lambda: "no NVIDIA GPU: no driver" in str(panel.content))
+
+
+async def test_a_replayed_trace_says_simulated_on_every_screen(
+    workspace: Workspace, settled: Callable
+) -> None:
+    trace = workspace.root / "trace.jsonl"
+    trace.write_text('{"gpus": [{"name": "NVIDIA H100", "util_percent": 61}]}\n')
+    app = ReeltopApp(workspace, replay=trace, supervise=False)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await on_monitor(app, pilot, settled)
+        panel = app.screen.query_one("GpuPanel", Label)
+        await settled(pilot, lambda: "SIMULATED" in str(panel.content) and "H100" in str(panel.content))
+        for key, mode in (("1", "monitor"), ("2", "runs"), ("3", "launch")):
+            await pilot.press(key)
+            await settled(pilot, lambda mode=mode: app.current_mode == mode and "SIMULATED" in bar(app))
+
+
+async def test_a_replay_that_cannot_be_read_is_a_line_not_a_traceback(
+    workspace: Workspace, settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, replay=Path("missing.jsonl"), supervise=False)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await on_monitor(app, pilot, settled)
+        await settled(pilot, lambda: "missing.jsonl" in str(app.screen.query_one("GpuPanel", Label).content))
