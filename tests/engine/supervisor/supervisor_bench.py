@@ -101,7 +101,10 @@ class Bench:
     def until_training(self, supervisor: Supervisor | None, run_id: int, points: int = 3) -> None:
         """Until the run has reported some points and they are in the store."""
         wait_until(
-            lambda: self.status(run_id).ended or len(self.points(run_id)) >= points,
+            lambda: (
+                (status := self.status(run_id)).ended
+                or (status is Status.RUNNING and len(self.points(run_id)) >= points)
+            ),
             step=supervisor.tick if supervisor else None,
         )
         assert self.status(run_id) is Status.RUNNING, self.row(run_id).error
