@@ -33,10 +33,10 @@ def columns_for(levels: int) -> tuple[Column, ...]:
     ]
     return (
         Column("id", 4, lambda run: str(run.id), "id", right=True),
-        Column("name", 12, lambda run: printable(run.name), "name", grows=True),
+        Column("name", 11, lambda run: printable(run.name), "name", grows=True),
         Column("stage", 8, lambda run: printable(run.stage), "stage", rank=4),
         Column("state", 13, lambda run: f"{GLYPHS[run.status]} {state_word(run)}", "status"),
-        Column("f1_mean", 7, lambda run: score(run.f1_mean), "f1_mean", right=True, rank=8),
+        Column("f1_mean", 8, lambda run: score(run.f1_mean), "f1_mean", right=True, rank=8),
         *scores,
         Column("took", 8, lambda run: duration(seconds_of(run)), right=True, rank=3),
         Column("created", 11, lambda run: moment(run.created)[5:16], "created", rank=2),

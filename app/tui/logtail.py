@@ -22,6 +22,7 @@ class LogTail:
     lines: list[str] = field(default_factory=list)
     _start: int = 0
     _end: int = 0
+    _sizes: list[int] = field(default_factory=list)
     _open: bytes = b""
     _identity: tuple[int, int] | None = None
 
@@ -73,9 +74,13 @@ class LogTail:
         except OSError:
             return 0
         skipped = 0 if begin == 0 else piece.find(b"\n") + 1
+        if skipped == len(piece):  # a line longer than a piece: its end is shown as a line
+            skipped = 0
         self._start = begin + skipped
-        added = [_shown(line) for line in piece[skipped:].removesuffix(b"\n").split(b"\n")]
+        raw = piece[skipped:].removesuffix(b"\n").split(b"\n")
+        added = [_shown(line) for line in raw]
         self.lines[:0] = added
+        self._sizes[:0] = [len(line) + 1 for line in raw]
         return len(added)
 
     def _restart_if_new(self, identity: tuple[int, int], size: int) -> bool:
@@ -90,20 +95,28 @@ class LogTail:
         self._start = self._end = offset
         self._open = b""
         self.lines.clear()
+        self._sizes.clear()
 
     def _append(self, piece: bytes) -> None:
+        size = len(self._open)
         if self._open:
             self.lines.pop()
+            size = self._sizes.pop()
+        cut = size - len(self._open)  # bytes of a very long line that are not kept
         *whole, self._open = (self._open + piece).split(b"\n")
         self.lines += [_shown(line) for line in whole]
-        if len(self._open) > PIECE_BYTES:
-            self._open = self._open[-_MAX_LINE:]
+        self._sizes += [len(line) + 1 for line in whole]
+        if whole:
+            self._sizes[-len(whole)] += cut
+            cut = 0
         if self._open:
+            self._sizes.append(len(self._open) + cut)
+            self._open = self._open[-PIECE_BYTES:]
             self.lines.append(_shown(self._open))
-        if len(self.lines) > MAX_LINES:
-            gone = len(self.lines) - MAX_LINES
-            del self.lines[:gone]
-            self._start = max(self._start, 1)
+        gone = len(self.lines) - MAX_LINES
+        if gone > 0:
+            self._start += sum(self._sizes[:gone])
+            del self.lines[:gone], self._sizes[:gone]
 
 
 def _shown(line: bytes) -> str:

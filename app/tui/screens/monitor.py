@@ -41,6 +41,7 @@ class Monitor(RunActions):
     def __init__(self) -> None:
         super().__init__()
         self._newest: RunRow | None = None
+        self._answered = False
         self._shown: RunRow | None = None
         self._losses: dict[int, float | None] = {}
 
@@ -93,6 +94,7 @@ class Monitor(RunActions):
             case Page():
                 page = cast(RunPage, value)
                 self._newest = page.runs[0] if page.runs else None
+                self._answered = True
                 self._show_emptiness()
                 self._follow()
             case Summaries(run_id=run_id):
@@ -158,7 +160,7 @@ class Monitor(RunActions):
     def _show_emptiness(self) -> None:
         empty = self._newest is None and not self._waiting and not self._live
         label = self.query_one("#monitor-empty", Label)
-        label.update(_EMPTY if self.reeltop.opened else "loading")
+        label.update(_EMPTY if self._answered else "loading")
         label.display = empty
         self.query_one(LiveList).display = not empty
         self.query_one(WaitList).display = bool(self._waiting)

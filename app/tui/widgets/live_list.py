@@ -75,18 +75,16 @@ class LiveList(OptionList):
             state_label(run, share=False), " ", (title(run), "bold"), (f" {run.stage}", "$foreground-muted")
         )
         facts = [f"ETA {duration(pace.eta)}"] if pace.eta is not None else []
-        if pace.speed is not None and progress is not None and wide:
+        if pace.stalled:
+            facts = [f"no sign of life for {duration(pace.silent)}"]
+        elif pace.speed is not None and progress is not None and wide:
             facts.insert(0, f"{number(pace.speed, 3)} {progress.unit}/s")
         if self._losses.get(run.id) is not None:
             facts.append(f"loss {number(self._losses[run.id])}")
-        if pace.stalled:
-            facts = [f"no sign of life for {duration(pace.silent)}"]
         tail = Content("  ".join(facts))
-        cells = 10 if wide else 0
-        if progress is not None and cells:
-            tail = Content.assemble(
-                (bar(progress.share, cells), "$accent"), f" {percent(progress):>4}  ", tail
-            )
+        if progress is not None:
+            cells = f"{bar(progress.share, 10)} " if wide else ""
+            tail = Content.assemble((cells, "$accent"), f"{percent(progress):>4}  ", tail)
         return _spread(head, tail, width)
 
 

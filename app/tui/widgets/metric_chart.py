@@ -79,7 +79,8 @@ class MetricChart(Container):
         width, height = self.size
         points = self._series.points if self._series else ()
         fits = width >= _SMALLEST[0] and height >= _SMALLEST[1]
-        visible = bool(points) and fits
+        unknown = self._series is None and self.has_class("-drawn")  # nothing flickers while it is asked for
+        visible = (bool(points) or unknown) and fits
         self.set_class(visible, "-drawn")
         if not visible:
             self._say("no points yet" if fits or not points else "")

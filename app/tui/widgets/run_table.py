@@ -200,5 +200,7 @@ class RunTable(ScrollView, can_focus=True):
         text = "  "
         for column, cells in self._fitted():
             arrow = ("▼" if descending else "▲") if column.sort == name else ""
-            text += fit(column.title + arrow, cells, right=column.right) + " " * self._gap
+            name_cells = cells - len(arrow)
+            title = column.title if len(column.title) <= name_cells else column.title[:name_cells]
+            text += fit(title + arrow, cells, right=column.right) + " " * self._gap
         return Strip([Segment(text, style)]).adjust_cell_length(width, style)
