@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -16,8 +17,9 @@ _MAX_VOCABULARY = 4096
 _MAX_CHARACTERS = 3000
 _MAX_VIDEOS = 100_000
 _LONGEST_PIECE = 8
-_RARE = 3
+_COMMON = 3
 _POSITIONS = 512
+_HEADS = 4
 
 
 def make_tiny_models(
@@ -50,9 +52,9 @@ def make_tiny_models(
     vocabulary = make_vocabulary(_texts(data_dir))
     if len(vocabulary) == len(_SPECIALS):
         raise DataError(f"{data_dir}: annotations hold no text to make a vocabulary from")
-    heads = next(heads for heads in (4, 2, 1) if hidden % heads == 0)
-    _write_bert(out_dir / "bert", vocabulary, hidden, layers, heads, seed)
-    _write_clip(out_dir / "clip", hidden, layers, heads, image_size, seed)
+    with _no_progress_bars():
+        _write_bert(out_dir / "bert", vocabulary, hidden, layers, seed)
+        _write_clip(out_dir / "clip", hidden, layers, image_size, seed)
 
 
 def make_vocabulary(texts: Iterator[str]) -> list[str]:
@@ -66,21 +68,25 @@ def make_vocabulary(texts: Iterator[str]) -> list[str]:
     for text in texts:
         words.update(word for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(text)))
     characters: Counter[str] = Counter()
-    saved: Counter[str] = Counter()
+    pieces: Counter[str] = Counter()
     for word, count in words.items():
-        for place, char in enumerate(word):
-            characters[char if place == 0 else f"##{char}"] += count
         for start in range(len(word)):
+            mark = ", layers: int, image_size" if start else ""
+            characters[mark + word[start]] += count
             for end in range(start + 2, min(len(word), start + _LONGEST_PIECE) + 1):
-                saved[f"{'##' if start else ''}{word[start:end]}"] += count * (end - start - 1)
+                pieces[mark + word[start:end]] += count
     alphabet = _most(characters, _MAX_CHARACTERS)
-    pieces = _most(saved, _MAX_VOCABULARY - len(_SPECIALS) - len(alphabet), at_least=_RARE)
-    return [*_SPECIALS, *alphabet, *pieces]
+    # A piece saves a token for each of its characters but the first, wherever it occurs.
+    saved = {
+        piece: count * (len(piece.removeprefix(", layers: int, image_size")) - 1)
+        for piece, count in pieces.items()
+        if count >= _COMMON
+    }
+    return [*_SPECIALS, *alphabet, *_most(saved, _MAX_VOCABULARY - len(_SPECIALS) - len(alphabet))]
 
 
-def _most(counts: Counter[str], limit: int, at_least: int = 1) -> list[str]:
-    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    return [text for text, count in ranked[:limit] if count >= at_least]
+def _most(ranks: Mapping[str, int], limit: int) -> list[str]:
+    return sorted(ranks, key=lambda text: (-ranks[text], text))[:limit]
 
 
 def _texts(data_dir: Path) -> Iterator[str]:
@@ -91,7 +97,21 @@ def _texts(data_dir: Path) -> Iterator[str]:
                 yield from (record.title, record.ocr, record.asr)
 
 
-def _write_bert(folder: Path, vocabulary: list[str], hidden: int, layers: int, heads: int, seed: int) -> None:
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Two small files need no bar across the terminal each."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _write_bert(folder: Path, vocabulary: list[str], hidden: int, layers: int, seed: int) -> None:
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
 
@@ -103,7 +123,7 @@ def _write_bert(folder: Path, vocabulary: list[str], hidden: int, layers: int, h
         vocab_size=len(vocabulary),
         hidden_size=hidden,
         num_hidden_layers=layers,
-        num_attention_heads=heads,
+        num_attention_heads=_HEADS,
         intermediate_size=4 * hidden,
         max_position_embeddings=_POSITIONS,
         pad_token_id=tokenizer.pad_token_id,
@@ -115,7 +135,7 @@ def _write_bert(folder: Path, vocabulary: list[str], hidden: int, layers: int, h
     tokenizer.save_pretrained(folder)
 
 
-def _write_clip(folder: Path, hidden: int, layers: int, heads: int, image_size: int, seed: int) -> None:
+def _write_clip(folder: Path, hidden: int, layers: int, image_size: int, seed: int) -> None:
     import torch
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
@@ -125,7 +145,7 @@ def _write_clip(folder: Path, hidden: int, layers: int, heads: int, image_size: 
         intermediate_size=4 * hidden,
         projection_dim=hidden,
         num_hidden_layers=layers,
-        num_attention_heads=heads,
+        num_attention_heads=_HEADS,
         image_size=image_size,
         # As many pixels as still leave a grid of four by four: a patch more is time that a sketch does not repay.
         patch_size=next(
