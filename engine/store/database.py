@@ -199,7 +199,8 @@ def _cause(error: DBAPIError | sqlite3.Error) -> str | None:
     for signs, cause in _CAUSES:
         if any(sign in line.lower() for sign in signs):
             return cause
-    return f"{line}: is the server up?" if isinstance(error, OperationalError) else None
+    served = isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error)
+    return f"{line}: is the server up?" if served else None
 
 
 def _check_file(path: Path) -> None:
