@@ -71,14 +71,14 @@ def make_vocabulary(texts: Iterator[str]) -> list[str]:
     pieces: Counter[str] = Counter()
     for word, count in words.items():
         for start in range(len(word)):
-            mark = ", layers: int, image_size" if start else ""
+            mark = "##" if start else ""
             characters[mark + word[start]] += count
             for end in range(start + 2, min(len(word), start + _LONGEST_PIECE) + 1):
                 pieces[mark + word[start:end]] += count
     alphabet = _most(characters, _MAX_CHARACTERS)
     # A piece saves a token for each of its characters but the first, wherever it occurs.
     saved = {
-        piece: count * (len(piece.removeprefix(", layers: int, image_size")) - 1)
+        piece: count * (len(piece.removeprefix("##")) - 1)
         for piece, count in pieces.items()
         if count >= _COMMON
     }
