@@ -55,6 +55,7 @@ def act(workspace: Workspace, reference: str, verb: str, *, as_json: bool) -> in
     from engine.store import runs
     from engine.store.queries import run_row
     from engine.supervisor.client import ensure_supervisor
+    from engine.supervisor.launch import write_manifest
 
     actions = {
         "stop": (runs.request_stop, "will stop at its next step"),
@@ -67,6 +68,7 @@ def act(workspace: Workspace, reference: str, verb: str, *, as_json: bool) -> in
     row = run_row(store, run_id)
     do, done = actions[verb]
     do(store, run_id)
+    write_manifest(workspace, store, run_id)
     if verb != "rm":
         ensure_supervisor(workspace)
         row = run_row(store, run_id)

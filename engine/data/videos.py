@@ -5,7 +5,7 @@ without padding, CHW pixels.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -55,9 +55,8 @@ class VideoBatch:
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "VideoBatch":
-        return VideoBatch(
-            **{name: value if value is None else change(value) for name, value in vars(self).items()}
-        )
+        tensors = {name: tensor for name, tensor in vars(self).items() if isinstance(tensor, Tensor)}
+        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
 
 
 class FrameSource(Protocol):

@@ -142,7 +142,8 @@ class Trainer:
             meter.add(size)
             values: dict[str, float | Tensor] = {f"train/{name}": loss for name, loss in losses.items()}
             values["train/grad_norm"] = grad_norm
-            self.recorder.log(self.step, values | rates | meter.rates() | self._device_memory())
+            values.update(rates | meter.rates() | self._device_memory())
+            self.recorder.log(self.step, values)
             self.recorder.progress(self.step, self.total_steps, unit="step")
             if meter.line_due() or position + 1 == self.steps_per_epoch:
                 self._log_line(epoch, losses["loss"], meter)
