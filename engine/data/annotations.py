@@ -47,7 +47,9 @@ class AnnotationTable:
         self.path = path
         self.fingerprint: str = folder.name
         self.records: int = meta["records"]
-        self.ids: NDArray[np.str_] = np.load(folder / "ids.npy", mmap_mode="r" if meta["rows"] else None)
+        self.ids: NDArray[np.str_] = np.asarray(
+            np.load(folder / "ids.npy", mmap_mode="r" if meta["rows"] else None, allow_pickle=False)
+        )
         self.problems: Counter[str] = Counter(meta["problems"])
         self.examples: dict[str, list[str]] = {kind: list(lines) for kind, lines in meta["examples"].items()}
         self._codes: list[str] = meta["codes"]

@@ -1,11 +1,11 @@
 """Columns on disk: arrays of rows of varying length, written as a stream and read through memory maps."""
 
-import os
+import secrets
 import shutil
-import tempfile
+import time
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 _FLUSH_ROWS = 1 << 16
+_PARTIAL = ".partial-"
+_DAY = 24 * 3600
 
 
 def open_flat(path: Path, dtype: DTypeLike) -> NDArray[Any]:
@@ -95,13 +97,18 @@ class Ragged:
 def building(folder: Path) -> Iterator[Path]:
     """A temporary folder to fill, which takes the place of `folder` when the block ends.
 
-    Several processes may build the same folder at once: the first one's result stays.
+    Several processes may build the same folder at once: the first one's result stays. What a killed one left half
+    built is removed a day later.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    for leftover in folder.parent.glob(f"{_PARTIAL}*"):
+        with suppress(FileNotFoundError):
+            if leftover.stat().st_mtime < time.time() - _DAY:
+                shutil.rmtree(leftover, ignore_errors=True)
+    partial = folder.with_name(f"{_PARTIAL}{secrets.token_hex(8)}")
+    partial.mkdir()
     try:
         yield partial
-        partial.chmod(0o777 & ~_umask())
         try:
             partial.rename(folder)
         except OSError:
@@ -109,9 +116,3 @@ def building(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,8 +1,6 @@
 """`reeltop sample`: a data set in the challenge's layout with the real one's difficulties, from a seed to the byte."""
 
 import json
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.data.batches import item_rng
 from engine.data.categories import CATEGORIES_FILE
+from engine.data.columns import building
 from engine.data.sample_content import Texts, draw_frames, draw_texts
 from engine.data.sample_world import World, make_world
 from engine.data.submission import write_submission
@@ -48,14 +47,8 @@ def make_sample(
         raise DataError(f"videos: {videos} are too few for {classes} classes; choose at least as many")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: exists already; remove it or choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with building(folder) as partial:
         _write(partial, videos, classes, seed, progress)
-        partial.chmod(0o755)
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(

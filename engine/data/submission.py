@@ -1,8 +1,7 @@
 """The submission file `id,category_id`: reading, writing, and the competition's evaluation of it."""
 
 import csv
-import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,14 +22,12 @@ def write_submission(path: Path, ids: Sequence[str], codes: Sequence[str]) -> No
     Raises:
         ValueError: as many ids as codes are wanted.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    partial = Path(name)
+    partial = path.with_name(f".partial-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with partial.open("x", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_HEADER)
             writer.writerows(zip(ids, codes, strict=True))
-        partial.chmod(0o644)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
