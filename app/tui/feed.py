@@ -1,9 +1,10 @@
 """The one poller between store and screens: requests in, answers out as messages, only when something changed."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -36,6 +37,14 @@ class Refused(Message, bubble=False):
         self.error = error
 
 
+class _Known(NamedTuple):
+    """An answer, the store's change counter it belongs to, and when it was given."""
+
+    value: object
+    counter: int
+    at: float
+
+
 class Feed:
     """Asks the store what the subscribers want to know, in a thread of its own.
 
@@ -53,12 +62,11 @@ class Feed:
         self._opened_once = False
         self._store: Store | None = None
         self._identity: tuple[int, int] | None = None
-        self._counter: int | None = None
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closed = False
         self._wanted: dict[MessagePump, tuple[Request, ...]] = {}
-        self._answers: dict[tuple[MessagePump, Request], object] = {}
+        self._answers: dict[tuple[MessagePump, Request], _Known] = {}
 
     def want(self, subscriber: MessagePump, requests: Sequence[Request]) -> None:
         """Let `subscriber` have the answers to `requests`, now and whenever they change; replaces what it wanted."""
@@ -117,19 +125,24 @@ class Feed:
 
         counter = change_counter(store)
         self._tell(None)
-        changed = counter != self._counter
+        now = time.monotonic()
         with self._lock:
             pending = [
                 (subscriber, request)
                 for subscriber, requests in self._wanted.items()
                 for request in requests
-                if changed or (subscriber, request) not in self._answers
+                if self._is_due((subscriber, request), counter, now)
             ]
         for subscriber, request in pending:
-            self._answer(store, subscriber, request)
-        self._counter = counter
+            self._answer(store, subscriber, request, counter, now)
 
-    def _answer(self, store: "Store", subscriber: MessagePump, request: Request) -> None:
+    def _is_due(self, key: "tuple[MessagePump, Request]", counter: int, now: float) -> bool:
+        known = self._answers.get(key)
+        return known is None or (known.counter != counter and now - known.at >= key[1].every)
+
+    def _answer(
+        self, store: "Store", subscriber: MessagePump, request: Request, counter: int, now: float
+    ) -> None:
         message: Message
         try:
             value: object = request.answer(store)
@@ -143,9 +156,10 @@ class Feed:
         with self._lock:
             if request not in self._wanted.get(subscriber, ()):
                 return
-            if key in self._answers and self._answers[key] == value:
+            known = self._answers.get(key)
+            self._answers[key] = _Known(value, counter, now)
+            if known is not None and known.value == value:
                 return
-            self._answers[key] = value
         subscriber.post_message(message)
 
     def _opened(self) -> "Store":
@@ -160,7 +174,8 @@ class Feed:
 
             self._store = Store.open(self._url)
             self._identity = self._file_identity()
-            self._counter = None
+            with self._lock:
+                self._answers.clear()
             self._opened_once = True
         return self._store
 

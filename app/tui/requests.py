@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from engine.store.views import ClassScore, MetricSummary, RunDetail, RunPage, RunRow, Series
 
@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 class Request(Protocol):
-    """Hashable, compared by value; `answer` runs in the feed's thread and may raise a ReeltopError."""
+    """Hashable, compared by value; `answer` runs in the feed's thread and may raise a ReeltopError.
+
+    `every` is the shortest time in seconds between two answers: what is dear to draw need not follow each change.
+    """
+
+    every: ClassVar[float]
 
     def answer(self, store: "Store") -> object: ...
 
@@ -19,6 +24,8 @@ class Request(Protocol):
 @dataclass(frozen=True, slots=True)
 class LiveRuns:
     """Runs that have a process."""
+
+    every: ClassVar[float] = 0.5
 
     def answer(self, store: "Store") -> tuple[RunRow, ...]:
         from engine.store.queries import live_runs
@@ -30,6 +37,8 @@ class LiveRuns:
 class WaitingRuns:
     """Queued runs in the order in which they will start."""
 
+    every: ClassVar[float] = 0.5
+
     def answer(self, store: "Store") -> tuple[RunRow, ...]:
         from engine.store.queries import waiting_runs
 
@@ -39,6 +48,8 @@ class WaitingRuns:
 @dataclass(frozen=True, slots=True)
 class Page:
     """A window of the runs that match a filter."""
+
+    every: ClassVar[float] = 0.5
 
     filter: str = ""
     sort: str = "-created"
@@ -55,6 +66,8 @@ class Page:
 class Detail:
     """All about one run but its points."""
 
+    every: ClassVar[float] = 0.5
+
     run_id: int
 
     def answer(self, store: "Store") -> RunDetail:
@@ -66,6 +79,8 @@ class Detail:
 @dataclass(frozen=True, slots=True)
 class SeriesOf:
     """A series of a run, at most `max_points` buckets of it."""
+
+    every: ClassVar[float] = 0.75
 
     run_id: int
     key: str
@@ -81,6 +96,8 @@ class SeriesOf:
 class Classes:
     """Scores by class of one evaluation."""
 
+    every: ClassVar[float] = 0.0
+
     evaluation_id: int
 
     def answer(self, store: "Store") -> tuple[ClassScore, ...]:
@@ -93,6 +110,8 @@ class Classes:
 class Summaries:
     """Every series of a run in a row each."""
 
+    every: ClassVar[float] = 1.0
+
     run_id: int
 
     def answer(self, store: "Store") -> tuple[MetricSummary, ...]:
@@ -104,6 +123,8 @@ class Summaries:
 @dataclass(frozen=True, slots=True)
 class LogEnd:
     """The last lines of a run's log."""
+
+    every: ClassVar[float] = 1.0
 
     path: Path
     lines: int = 12

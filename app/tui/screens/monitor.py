@@ -42,6 +42,7 @@ class Monitor(RunActions):
         super().__init__()
         self._newest: RunRow | None = None
         self._answered = False
+        self._emptiness: tuple[bool, bool, bool] | None = None
         self._shown: RunRow | None = None
         self._losses: dict[int, float | None] = {}
 
@@ -159,6 +160,10 @@ class Monitor(RunActions):
 
     def _show_emptiness(self) -> None:
         empty = self._newest is None and not self._waiting and not self._live
+        state = (empty, self._answered, bool(self._waiting))
+        if state == self._emptiness:
+            return
+        self._emptiness = state
         label = self.query_one("#monitor-empty", Label)
         label.update(_EMPTY if self._answered else "loading")
         label.display = empty

@@ -51,8 +51,8 @@ class FilterBar(Vertical):
 
     def open(self) -> None:
         """Show it and type into it."""
-        self.display = True  # at once: what is typed next belongs to the filter
-        self.query_one(Input).focus()
+        self.display = True
+        self.screen.set_focus(self.query_one(Input))  # at once: what is typed next belongs to the filter
 
     def show_error(self, message: str | None, position: int = 0) -> None:
         """Put the message under the character it is about."""

@@ -40,7 +40,7 @@ class GpuPanel(Label):
             )
             return
         lines = [Content.styled(_SIMULATED, "bold $text-warning")] if simulated else []
-        self.update(Content("\n").join([*lines, *(self._line(gpu, runs) for gpu in gpus)]))
+        self.redraw(Content("\n").join([*lines, *(self._line(gpu, runs) for gpu in gpus)]))
 
     def _line(self, gpu: "GpuSample", runs: Sequence[RunRow]) -> Content:
         load = gpu.util_percent

@@ -23,7 +23,7 @@ class HostPanel(Label):
         """Show a sample."""
         cpu = host.cpu_percent
         cells = max(4, min(20, self.content_size.width - 44))
-        self.update(
+        self.redraw(
             Content.assemble(
                 "CPU ",
                 (bar(None if cpu is None else cpu / 100, cells), "$accent"),

@@ -11,3 +11,10 @@ class Label(Static):
         self, content: str | Content = "", *, widget_id: str | None = None, classes: str = ""
     ) -> None:
         super().__init__(content, id=widget_id, classes=classes, markup=False)
+        self._lines = -1
+
+    def redraw(self, content: Content) -> None:
+        """As `update`, without arranging the screen anew while the number of lines stays the same."""
+        lines = content.plain.count("\n")
+        self.update(content, layout=lines != self._lines)
+        self._lines = lines

@@ -56,8 +56,10 @@ class LiveList(OptionList):
 
     def tick(self) -> None:
         """Draw the lines again where time alone changes them."""
-        for run in self._runs:
-            self.replace_option_prompt(str(run.id), self._line(run))
+        for index, run in enumerate(self._runs):
+            line = self._line(run)
+            if line != self.get_option_at_index(index).prompt:
+                self.replace_option_prompt_at_index(index, line)
 
     def on_resize(self) -> None:
         self.tick()

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from app.tui.bindings import bindings
 from app.tui.logtail import LogTail
 
-_FOLLOW_SECONDS = 0.25
+_FOLLOW_SECONDS = 0.5
 
 
 class LogView(ScrollView, can_focus=True):

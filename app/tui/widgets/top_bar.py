@@ -51,6 +51,7 @@ class TopBar(Widget):
         line = (
             Content.assemble(left, " " * max(1, blank), (right, "$foreground-muted")) if blank > 0 else left
         )
+        line = line.truncate(width) if width else line
         if not self._trouble:
             return line
         return Content.assemble(
