@@ -17,10 +17,10 @@ def stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArra
         raise ValueError(f"want two folds or more, not {folds}")
     rng = np.random.default_rng(seed)
     _, classes = np.unique(labels, return_inverse=True)
-    # Dealing out like cards, class after class, balances classes and fold sizes at once; the random order of
-    # classes keeps rare ones from always landing in the same fold.
+    # Dealing out like cards, class after class, balances classes and fold sizes at once; the random orders of
+    # classes and folds keep rare classes from always landing in the same fold.
     place_of_class = rng.permutation(int(classes.max(initial=-1)) + 1)
     dealt = np.lexsort((rng.random(len(classes)), place_of_class[classes]))
     fold = np.empty(len(classes), np.int64)
-    fold[dealt] = np.arange(len(classes)) % folds
+    fold[dealt] = rng.permutation(folds)[np.arange(len(classes)) % folds]
     return fold

@@ -1,6 +1,7 @@
 """Frames: natural order, exact crops, and one line about whatever is broken."""
 
 import json
+import tracemalloc
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -164,9 +165,13 @@ def test_an_entry_that_unpacks_to_gigabytes_is_refused(
     path = tmp_path / "zip_frames" / "test" / "abc" / "abc.zip"
     path.parent.mkdir(parents=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("1.jpg", b"\0" * (1 << 20))
+        archive.writestr("1.jpg", b"\0" * (32 << 20))
+    tracemalloc.start()
     with pytest.raises(DataError, match="larger than a video frame"):
         FrameFolder(tmp_path, "test").read("abc", every, SMALL)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 def test_names_with_control_characters_are_shown_not_obeyed(tmp_path: Path) -> None:

@@ -33,13 +33,13 @@ def test_the_same_seed_gives_the_same_folds_and_another_gives_others() -> None:
 
 def test_items_of_a_class_are_dealt_at_random() -> None:
     fold = stratified_folds(np.zeros(1000, np.int64), 5, 0)
-    assert abs(np.corrcoef(np.arange(1000), fold)[0, 1]) < 0.1
+    in_turn = (np.diff(fold) % 5 == 1).mean()
+    assert 0.1 < in_turn < 0.3
 
 
-def test_rare_classes_do_not_share_a_favourite_fold() -> None:
-    labels = np.concatenate([np.zeros(100, np.int64), np.arange(1, 51)])
-    found = [np.bincount(stratified_folds(labels, 5, seed)[100:], minlength=5) for seed in range(20)]
-    assert np.min(found) >= 5
+def test_the_only_item_of_a_class_may_land_in_any_fold() -> None:
+    labels = np.concatenate([np.zeros(100, np.int64), [1]])
+    assert {int(stratified_folds(labels, 5, seed)[-1]) for seed in range(60)} == set(range(5))
 
 
 def test_one_fold_is_refused() -> None:
