@@ -167,7 +167,11 @@ class Monitor(RunActions):
         label = self.query_one("#monitor-empty", Label)
         label.update(_EMPTY if self._answered else "loading")
         label.display = empty
-        self.query_one(LiveList).display = not empty
+        live = self.query_one(LiveList)
+        appears = not empty and not live.display
+        live.display = not empty
+        if appears:
+            self.set_focus(live)
         self.query_one(WaitList).display = bool(self._waiting)
 
     def _tick(self) -> None:

@@ -22,7 +22,7 @@ class HostPanel(Label):
     def show(self, host: "HostSample") -> None:
         """Show a sample."""
         cpu = host.cpu_percent
-        cells = max(4, min(20, self.content_size.width - 44))
+        cells = max(4, min(20, self.content_size.width - 50))
         self.redraw(
             Content.assemble(
                 "CPU ",

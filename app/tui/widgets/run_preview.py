@@ -10,7 +10,7 @@ from app.tui.widgets.label import Label
 from engine.format import number, printable
 from engine.store.views import RunDetail, Series
 
-_NAME_CELLS = 10
+_NAME_CELLS = 11
 
 
 class RunPreview(VerticalScroll, can_focus=False):

@@ -28,6 +28,7 @@ class ScoresView(Vertical):
         self._rows: tuple[EvaluationRow, ...] = ()
         self._scores: tuple[ClassScore, ...] = ()
         self.chosen: int | None = None
+        self._kept = False  # a person has chosen; until then the best one is followed
 
     def compose(self) -> ComposeResult:
         yield DataTable(id="evaluations", cursor_type="row", classes="panel")
@@ -57,7 +58,7 @@ class ScoresView(Vertical):
         best = max((row for row in rows), key=lambda row: row.f1_mean, default=None)
         for row in rows:
             table.add_row(*_cells(row, best is not None and row.id == best.id), key=str(row.id))
-        if self.chosen not in {row.id for row in rows}:
+        if not self._kept or self.chosen not in {row.id for row in rows}:
             self.chosen = best.id if best is not None else None
         if self.chosen is not None:
             table.move_cursor(row=[row.id for row in rows].index(self.chosen))
@@ -93,7 +94,7 @@ class ScoresView(Vertical):
             return
         evaluation_id = int(event.row_key.value)
         if evaluation_id != self.chosen and self.query_one(DataTable).has_focus:
-            self.chosen = evaluation_id
+            self.chosen, self._kept = evaluation_id, True
             self.post_message(self.Chosen(evaluation_id))
 
 
