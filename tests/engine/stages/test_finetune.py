@@ -121,7 +121,9 @@ def test_stopping_in_the_middle_of_an_epoch_and_resuming_changes_no_bit(
 
 
 def test_a_killed_run_resumes_to_the_same_bits(new_run: NewRun, features: str) -> None:
-    given = settings(features, checkpoints={"every_steps": 2, "keep": 2}, training=TRAINING | {"epochs": 12})
+    given = settings(
+        features, checkpoints={"every_steps": 3, "every_epochs": 5}, training=TRAINING | {"epochs": 30}
+    )
     whole = new_run("finetune", **given).go()
     run = new_run("finetune", **given)
     command = [sys.executable, "-m", "engine.run", str(run.directory)]
