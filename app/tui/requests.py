@@ -80,7 +80,7 @@ class Detail:
 class SeriesOf:
     """A series of a run, at most `max_points` buckets of it."""
 
-    every: ClassVar[float] = 0.75
+    every: ClassVar[float] = 0.4
 
     run_id: int
     key: str
@@ -110,7 +110,7 @@ class Classes:
 class Summaries:
     """Every series of a run in a row each."""
 
-    every: ClassVar[float] = 1.0
+    every: ClassVar[float] = 0.4
 
     run_id: int
 

@@ -3,6 +3,7 @@
 Shapes: see `engine.data.videos`.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,6 +186,14 @@ class ClassificationTask:
 
     def steps_per_epoch(self) -> int:
         return -(-len(self.train_rows) // self.config.training.batch_size)
+
+    def data_fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for rows in (self.train_rows, self.valid_rows):
+            digest.update("\n".join(map(str, self.videos.ids[rows])).encode())
+            digest.update(self.videos.labels[rows].tobytes())
+            digest.update(self.videos.lengths(rows).tobytes())
+        return digest.hexdigest()
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[BatchSize, VideoBatch]]:
         plan = plan_batches(

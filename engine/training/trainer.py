@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from engine.config.base import Checkpoints
 from engine.config.stages import Training
 from engine.data.videos import BatchSize
+from engine.errors import DataError
 from engine.format import duration, number
 from engine.recorder import Recorder, StopRequested
 from engine.training.checkpoints import CheckpointFolder
@@ -37,6 +38,9 @@ class Task(Protocol):
 
     def steps_per_epoch(self) -> int:
         """Optimiser steps of an epoch, the same for all epochs."""
+
+    def data_fingerprint(self) -> str:
+        """Hash of what is trained and validated on: a resumed run must see the same."""
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[BatchSize, Any]]:
         """Batches of an epoch from the `start`-th on; order and content depend on seed and epoch alone."""
@@ -97,6 +101,7 @@ class Trainer:
         Raises:
             StopRequested: asked to stop; a checkpoint of this very step was written.
             FloatingPointError: the loss is no longer a number.
+            DataError: what to resume from is broken, or of other data.
         """
         if resume:
             self._resume()
@@ -184,6 +189,7 @@ class Trainer:
         state: dict[str, Any] = {
             "step": self.step,
             "epoch": epoch,
+            "data": self.task.data_fingerprint(),
             "kind": kind,
             "f1_mean": f1_mean,
             "best_step": best_step,
@@ -212,6 +218,11 @@ class Trainer:
             log.info("no checkpoint yet: starting again from step 0")
             return
         state = newest.trainer_state()
+        if state["data"] != self.task.data_fingerprint():
+            raise DataError(
+                "the data set, its folds or the features are not those that this run began with: "
+                "put them back, or start a new run"
+            )
         if self.ema:
             self.task.load(newest.folder, self.ema.module)
             self.ema.updates = state["ema_updates"]

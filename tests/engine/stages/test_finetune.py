@@ -144,6 +144,19 @@ def test_a_killed_run_resumes_to_the_same_bits(new_run: NewRun, features: str) -
     assert_same_run(run, whole)
 
 
+def test_a_run_is_not_resumed_on_other_folds_than_it_began_with(
+    new_run: NewRun, features: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("finetune", **settings(features))
+    with pytest.raises(StopRequested):
+        run.go(stop_after=3)
+    monkeypatch.setattr(
+        "engine.stages.finetune.stratified_folds", lambda labels, folds, _seed: np.arange(len(labels)) % folds
+    )
+    with pytest.raises(DataError, match="not those that this run began with"):
+        run.go(resumed=True)
+
+
 def test_worker_processes_change_no_bit(new_run: NewRun, features: str) -> None:
     one = TRAINING | {"epochs": 1}
     alone = new_run("finetune", **settings(None, training=one)).go()
