@@ -137,13 +137,8 @@ class Run(Base):
         _one_of("intent", Intent),
         Index(None, "status"),
         Index(None, "name"),
-        Index(
-            "ix_run_listed",
-            "created",
-            "id",
-            sqlite_where=text("deleted_at IS NULL"),
-            postgresql_where=text("deleted_at IS NULL"),
-        ),
+        # The migration gives PostgreSQL the same condition; said here, it would load that dialect at every start.
+        Index("ix_run_listed", "created", "id", sqlite_where=text("deleted_at IS NULL")),
         {"sqlite_autoincrement": True},
     )
 
