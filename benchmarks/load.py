@@ -28,7 +28,7 @@ from engine.store.views import NewRun
 from engine.supervisor.client import supervisor_alive
 from engine.workspace import Workspace
 
-KEYS = tuple(f"train/value-{number}" for number in range(5))
+KEYS = ("train/loss", *(f"train/value-{number}" for number in range(4)))
 
 
 def stage(context: RunContext) -> None:
