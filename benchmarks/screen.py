@@ -8,6 +8,7 @@ age. Printed too: what the interface itself costs, as a share of one core.
 
 import argparse
 import asyncio
+import itertools
 import os
 import statistics
 import subprocess
@@ -60,7 +61,7 @@ async def measure(seconds: float, runs: int, rate: float) -> dict[str, float]:
         store.close()
     fresh = [(at, value) for at, value in shown if began + 3 < at < ended]
     # Just before the next value appears, the one on the screen is at its oldest.
-    oldest = sorted(after - value for (_, value), (after, _) in zip(fresh, fresh[1:], strict=False))
+    oldest = sorted(after - value for (_, value), (after, _) in itertools.pairwise(fresh))
     return {
         "age when shown, median s": statistics.median(at - value for at, value in fresh),
         "age when replaced, median s": statistics.median(oldest),
