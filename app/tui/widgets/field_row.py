@@ -45,7 +45,7 @@ class FieldRow(HorizontalGroup):
         yield Label("", classes="field-note")
 
     def on_mount(self) -> None:
-        self.show_error(None)
+        self.show_error(self.problem)
 
     @property
     def help_text(self) -> str:
@@ -55,6 +55,8 @@ class FieldRow(HorizontalGroup):
     def show_error(self, message: str | None) -> None:
         """What is wrong with the value, or its help again; a value that differs from the file's is marked."""
         self.problem = message
+        if not self.children:
+            return  # shown when it is mounted
         changed = self._value != self._first
         mark = Content.styled("changed  " if changed else "", "$text-warning")
         if message is not None:

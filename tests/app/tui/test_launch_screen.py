@@ -47,6 +47,8 @@ async def opened(app: ReeltopApp, pilot: object, settled: Callable, path: str) -
     app.screen.open_config(Path(path))
     name = Path(path).name
     await settled(pilot, lambda: name in str(app.screen.query_one(ConfigForm).border_title) and plan(app))
+    rows = app.screen.query_one(ConfigForm)._rows
+    await settled(pilot, lambda: all(len(one.children) == 3 for one in rows.values()))
 
 
 async def test_the_form_has_help_bounds_and_choices_from_the_model(
