@@ -175,17 +175,17 @@ def logs(
 @app.command()
 def stop(context: typer.Context, run: Run, as_json: Json = False) -> None:
     """Ask a run to write a checkpoint and end; it can be resumed."""
-    from app.verbs.runs import act
+    from app.verbs.runs import act_on
 
-    act(context.obj, run, "stop", as_json=as_json)
+    act_on(context.obj, run, "stop", as_json=as_json)
 
 
 @app.command()
 def kill(context: typer.Context, run: Run, as_json: Json = False) -> None:
     """End a run at once; it can be resumed from its last checkpoint."""
-    from app.verbs.runs import act
+    from app.verbs.runs import act_on
 
-    act(context.obj, run, "kill", as_json=as_json)
+    act_on(context.obj, run, "kill", as_json=as_json)
 
 
 @app.command()
@@ -199,9 +199,9 @@ def resume(
 ) -> None:
     """Queue a stopped, crashed or failed run to go on from its last checkpoint."""
     from app.verbs.run import wait_for
-    from app.verbs.runs import act
+    from app.verbs.runs import act_on
 
-    run_id = act(context.obj, run, "resume", as_json=as_json and not wait)
+    run_id = act_on(context.obj, run, "resume", as_json=as_json and not wait)
     if wait:
         raise typer.Exit(wait_for(context.obj, [run_id], as_json=as_json))
 
@@ -209,9 +209,9 @@ def resume(
 @app.command()
 def rm(context: typer.Context, run: Run, as_json: Json = False) -> None:
     """Remove an ended run from the lists; its directory stays."""
-    from app.verbs.runs import act
+    from app.verbs.runs import act_on
 
-    act(context.obj, run, "rm", as_json=as_json)
+    act_on(context.obj, run, "delete", as_json=as_json)
 
 
 @app.command()

@@ -8,7 +8,15 @@ from engine.format import printable
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
+    from engine.actions import Verb
     from engine.store.database import Store
+
+_DONE = {
+    "stop": "will stop at its next step",
+    "kill": "will be killed",
+    "resume": "is queued to go on",
+    "delete": "is removed from the lists; its directory stays",
+}
 
 
 def open_store(workspace: Workspace) -> "Store":
@@ -50,30 +58,20 @@ def show_run(workspace: Workspace, reference: str, *, as_json: bool) -> None:
         print_detail(detail)
 
 
-def act(workspace: Workspace, reference: str, verb: str, *, as_json: bool) -> int:
-    """Write what a person wants of a run, and see to it that a supervisor acts on it; the run's id."""
-    from engine.store import runs
+def act_on(workspace: Workspace, reference: str, verb: "Verb", *, as_json: bool) -> int:
+    """Do something to a run and say so; the run's id."""
+    from engine.actions import act
     from engine.store.queries import run_row
-    from engine.supervisor.client import ensure_supervisor
-    from engine.supervisor.launch import write_manifest
+    from engine.store.runs import find_run
 
-    actions = {
-        "stop": (runs.request_stop, "will stop at its next step"),
-        "kill": (runs.request_kill, "will be killed"),
-        "resume": (runs.resume_run, "is queued to go on"),
-        "rm": (runs.delete_run, "is removed from the lists; its directory stays"),
-    }
     store = open_store(workspace)
-    run_id = runs.find_run(store, reference)
+    run_id = find_run(store, reference)
     row = run_row(store, run_id)
-    do, done = actions[verb]
-    do(store, run_id)
-    write_manifest(workspace, store, run_id)
-    if verb != "rm":
-        ensure_supervisor(workspace)
+    act(workspace, store, run_id, verb)
+    if verb != "delete":
         row = run_row(store, run_id)
     if as_json:
         print_json(run_json(row))
     else:
-        print(f"run {run_id} {printable(row.name)} {done}")
+        print(f"run {run_id} {printable(row.name)} {_DONE[verb]}")
     return run_id
