@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.data.annotation_file import DUPLICATE_ID, UNKNOWN_CATEGORY, BrokenRecord, read_annotations
 from engine.data.categories import CATEGORIES_FILE, load_categories, usual_taxonomy
-from engine.data.feature_zips import scan_feature_zip
+from engine.data.feature_zips import feature_zip, scan_feature_zip
 from engine.data.frames import FrameFolder, Preprocess, uniform_indices
 from engine.data.taxonomy import Taxonomy
 from engine.errors import DataError
@@ -195,10 +195,10 @@ def _check_frames(
     progress: Progress | None,
 ) -> None:
     frames_folder = FrameFolder(root, report.split)
-    feature_zip = root / "zip_feats" / f"{report.split}.zip"
-    if feature_zip.exists() and not frames_folder.folder.is_dir():
+    ready = feature_zip(root, report.split)
+    if ready.exists() and not frames_folder.folder.is_dir():
         videos = list(has_text)
-        counts = _count_features(feature_zip, has_text, report)
+        counts = _count_features(ready, has_text, report)
     else:
         ids = list(has_text)
         wanted = len(ids) if sample_videos is None else sample_videos

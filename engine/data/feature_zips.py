@@ -3,79 +3,87 @@
 Shapes: n frames of a video, V embedding size.
 """
 
+import logging
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.features import FeatureStore, FeatureWriter
-from engine.data.skipping import SkipLimit
 from engine.errors import DataError
 from engine.format import printable
 
+log = logging.getLogger(__name__)
 _MAX_BYTES = 64 << 20
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 Member = tuple[Path, zipfile.ZipFile, str]
 
 
-def import_feature_zip(
-    zips: Path | Sequence[Path],
-    folder: Path,
-    *,
-    on_error: str = "skip",
-    max_skipped: float = 0.05,
-    shard_videos: int = 4096,
-    progress: Callable[[int, int], None] | None = None,
-) -> FeatureStore:
-    """Make a feature store of one or several `zip_feats/<split>.zip`: members `<id>.npy`, float16 [n, V].
+class FeatureZip:
+    """A split's ready-made features, read by video id; of a repeated id the first member counts.
 
-    An unusable video (wrong shape or type, NaN, unreadable, repeated id) is skipped within `max_skipped`; V is that of
-    the first readable one. What a killed import had finished is not read again.
-
-    Args:
-        zips: one file, or those of several splits for one store.
-        progress: called with (videos done, videos).
+    Attributes:
+        path: the zip.
+        dim: size V of an embedding, that of the first readable member.
 
     Raises:
-        DataError: a zip is missing or broken, or too many videos are unusable.
+        DataError: the zip is missing or broken, or none of its members is usable.
     """
-    with ExitStack() as stack:
-        members: list[Member] = []
-        for path in [zips] if isinstance(zips, Path) else zips:
-            archive = stack.enter_context(_open(path))
-            members += [(path, archive, name) for name in archive.namelist() if name.endswith(".npy")]
-        skips = SkipLimit(len(members), on_error=on_error, max_skipped=max_skipped)
-        dim = _dimension(members, folder)
-        writer = FeatureWriter(folder, dim)
-        finished = writer.done_shards()
-        first_of = {_video(name): position for position, (_, _, name) in reversed(list(enumerate(members)))}
-        for number, start in enumerate(range(0, len(members), shard_videos)):
-            shard = members[start : start + shard_videos]
-            if number not in finished:
-                ids: list[str] = []
-                features = [np.zeros((0, dim), np.float16)]
-                for position, member in enumerate(shard, start):
-                    video = _video(member[2])
-                    try:
-                        if first_of[video] != position:
-                            raise DataError(
-                                f"{_where(member)}: id {printable(video)} was there before; remove one"
-                            )
-                        features.append(_read(member, dim))
-                    except DataError as error:
-                        skips.note(str(error))
-                        continue
-                    ids.append(video)
-                writer.add_shard(number, ids, [len(part) for part in features[1:]], np.concatenate(features))
-            if progress is not None:
-                progress(start + len(shard), len(members))
-        writer.finish()
-    return FeatureStore.open(folder)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._archive = _open(path)
+        names = [name for name in self._archive.namelist() if name.endswith(".npy")]
+        self._names = {_video(name): name for name in reversed(names)}
+        if len(self._names) < len(names):
+            log.warning(
+                "%s: %d ids are there more than once; the first counts", path, len(names) - len(self._names)
+            )
+        try:
+            self.dim = self._dimension(names)
+        except DataError:
+            self.close()
+            raise
+
+    def read(self, video: str) -> NDArray[np.float16]:
+        """A video's features, float16 [n, V]; n = 0 where the zip lacks the video.
+
+        Raises:
+            DataError: wrong shape or type, NaN, or unreadable; the message names the member.
+        """
+        name = self._names.get(video)
+        if name is None:
+            return np.zeros((0, self.dim), np.float16)
+        return _read((self.path, self._archive, name), self.dim)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
+
+    def __enter__(self) -> "FeatureZip":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _dimension(self, names: Sequence[str]) -> int:
+        for name in names:
+            try:
+                return int(_read((self.path, self._archive, name), None).shape[1])
+            except DataError:
+                continue
+        raise DataError(f"{self.path}: no usable features; want one <id>.npy of shape [frames, size] a video")
+
+
+def feature_zip(root: Path, split: str) -> Path:
+    """Where a data set keeps a split's ready-made features."""
+    return root / "zip_feats" / f"{split}.zip"
 
 
 def scan_feature_zip(path: Path) -> Iterator[tuple[str, int, str | None]]:
@@ -95,17 +103,6 @@ def scan_feature_zip(path: Path) -> Iterator[tuple[str, int, str | None]]:
                 yield _video(name), 0, str(error)
             else:
                 yield _video(name), count, None
-
-
-def _dimension(members: Sequence[Member], folder: Path) -> int:
-    for member in members:
-        try:
-            return int(_read(member, None).shape[1])
-        except DataError:
-            continue
-    raise DataError(
-        f"{folder}: no usable features to import; want one <id>.npy of shape [frames, size] a video"
-    )
 
 
 def _open(path: Path) -> zipfile.ZipFile:

@@ -94,6 +94,18 @@ class FrameFolder:
     def __init__(self, root: Path, split: str) -> None:
         self.folder = root / "zip_frames" / split
 
+    def require(self) -> None:
+        """Refuse a split without a folder, whose videos would all seem to have no frames.
+
+        Raises:
+            DataError: there is no such folder.
+        """
+        if not self.folder.is_dir():
+            raise DataError(
+                f"{self.folder}: no such folder, so no video of the split has frames; put the frames there, check "
+                "data.root, or give inputs.features an extract run"
+            )
+
     def path(self, video: str) -> Path:
         """Where a video's zip belongs.
 

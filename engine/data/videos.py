@@ -94,9 +94,14 @@ class StoredFrames:
 
 
 class DecodedFrames:
-    """Pixels of a data set's zipped JPEGs."""
+    """Pixels of a data set's zipped JPEGs.
+
+    Raises:
+        DataError: the split has no folder of frames.
+    """
 
     def __init__(self, folder: FrameFolder, preprocess: Preprocess, max_frames: int) -> None:
+        folder.require()
         self.folder = folder
         self.preprocess = preprocess
         self.max_frames = max_frames

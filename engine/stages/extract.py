@@ -1,10 +1,11 @@
-"""extract: frames to frame embeddings with a vision backbone, into a memory-mapped feature store.
+"""extract: frames to frame embeddings with a vision backbone (or ready-made ones), into a feature store.
 
 Shapes: N frames of a forward pass, CHW pixels, V embedding size.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from engine.config.stages import ExtractConfig
 from engine.data.annotations import load_annotations
+from engine.data.feature_zips import FeatureZip, feature_zip
 from engine.data.features import FeatureWriter
 from engine.data.frames import FrameFolder, Preprocess, uniform_indices
 from engine.data.skipping import SkipLimit
@@ -31,101 +33,187 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Video:
-    """A video to extract: which split's folder holds its frames."""
+class Split:
+    """Videos of a split that no split before it has: rows of its ids, which stay in the annotations' memory map.
 
-    split: str
-    id: str
+    `ready` are the features that stand for frames, where the data set has those instead.
+    """
+
+    name: str
+    ids: NDArray[np.str_]
+    rows: NDArray[np.int64]
+    ready: FeatureZip | None
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Videos of one split that are finished together: a range of its rows."""
+
+    split: Split
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of its videos."""
+        ids: list[str] = self.split.ids[self.split.rows[self.start : self.stop]].tolist()
+        return ids
 
 
 def run(config: ExtractConfig, context: RunContext) -> None:
     """Embed every frame once; finished shards of a killed run are not done again."""
-    root = context.workspace.resolve(config.data.root)
-    name = context.workspace.model(config.model.vision)
-    compute = choose_compute(config.gpus, config.precision)
-    backbone = load_vision_backbone(name)
-    preprocess = preprocess_of(name, backbone, config.model.preprocessing.statistics)
-    encoder = FrameEncoder(backbone, preprocess.mean, preprocess.std).to(compute.device).eval()
+    with ExitStack() as stack:
+        splits = _splits(config, context, stack)
+        compute = choose_compute(config.gpus, config.precision)
+        encoder = preprocess = None
+        if any(split.ready is None for split in splits):
+            name = context.workspace.model(config.model.vision)
+            backbone = load_vision_backbone(name)
+            preprocess = preprocess_of(name, backbone, config.model.preprocessing.statistics)
+            encoder = FrameEncoder(backbone, preprocess.mean, preprocess.std).to(compute.device).eval()
+        _extract(config, context, splits, encoder, preprocess, compute)
 
-    videos = _videos(config, context, root)
+
+def _extract(
+    config: ExtractConfig,
+    context: RunContext,
+    splits: Sequence[Split],
+    encoder: FrameEncoder | None,
+    preprocess: Preprocess | None,
+    compute: Compute,
+) -> None:
+    frame_size = _frame_size(config, splits, encoder)
     folder = context.artifacts / "features"
-    writer = FeatureWriter(folder, encoder.frame_size)
+    writer = FeatureWriter(folder, frame_size)
+    size = config.shard_videos
     shards = [
-        (number, videos[start : start + config.shard_videos])
-        for number, start in enumerate(range(0, len(videos), config.shard_videos))
+        Shard(split, start, min(start + size, len(split.rows)))
+        for split in splits
+        for start in range(0, len(split.rows), size)
     ]
+    videos = sum(map(len, shards))
     finished = writer.done_shards()
-    todo = [(number, shard) for number, shard in shards if number not in finished]
-    done = sum(len(shard) for number, shard in shards if number in finished)
+    todo = [(number, shard) for number, shard in enumerate(shards) if number not in finished]
+    done = sum(len(shard) for number, shard in enumerate(shards) if number in finished)
     if context.resumed:
         context.recorder.resumed(-1)
         log.info("%d of %d shards are there already", len(finished), len(shards))
-    log.info("%d videos with %s on %s", len(videos), config.model.vision, compute.name)
+    log.info("%d videos with %s on %s", videos, _sources(config, splits), compute.name)
 
-    skips = SkipLimit(len(videos), on_error=config.data.on_error, max_skipped=config.data.max_skipped)
+    skips = SkipLimit(videos, on_error=config.data.on_error, max_skipped=config.data.max_skipped)
     speed = Speed()
-    decoded = _decoded(config, root, preprocess, [video for _, shard in todo for video in shard], compute)
+    decoded = _decoded(config, context, preprocess, [shard for _, shard in todo], compute)
     for number, shard in todo:
+        ids = shard.ids
         counts: list[int] = []
         features: list[NDArray[np.float16]] = []
         waiting: list[Tensor] = []
-        for _ in shard:
-            pixels_NCHW, problem = next(decoded)
+        for video in ids:
+            if shard.split.ready is None:
+                pixels_NCHW, problem = next(decoded)
+                counts.append(len(pixels_NCHW))
+                waiting.append(pixels_NCHW)
+                if sum(map(len, waiting)) >= config.batch_frames:
+                    features += _embed(encoder, waiting, config.batch_frames, compute)
+                    waiting = []
+            else:
+                ready_NV, problem = _ready_made(shard.split.ready, video, config.data.max_frames)
+                counts.append(len(ready_NV))
+                features.append(ready_NV)
             if problem is not None:
                 skips.note(problem)
-            counts.append(len(pixels_NCHW))
-            waiting.append(pixels_NCHW)
-            if sum(map(len, waiting)) >= config.batch_frames:
-                features += _embed(encoder, waiting, config.batch_frames, compute)
-                waiting = []
             done += 1
-            if speed.due() or done == len(videos):
-                context.recorder.progress(done, len(videos), unit="video")
+            if speed.due() or done == videos:
+                context.recorder.progress(done, videos, unit="video")
             if context.recorder.should_stop():
                 raise StopRequested
-            speed.add(videos=1, frames=len(pixels_NCHW))
+            speed.add(videos=1, frames=counts[-1])
         features += _embed(encoder, waiting, config.batch_frames, compute)
-        frames_NV = np.concatenate(features) if features else np.zeros((0, encoder.frame_size), np.float16)
-        writer.add_shard(number, [video.id for video in shard], counts, frames_NV)
+        frames_NV = np.concatenate(features) if features else np.zeros((0, frame_size), np.float16)
+        writer.add_shard(number, ids, counts, frames_NV)
         rates = speed.rates()
         context.recorder.log(done, {f"speed/{unit}": rate for unit, rate in rates.items()})
-        log.info("%d/%d videos, %s", done, len(videos), speed.line(len(videos) - done, of="videos"))
+        log.info("%d/%d videos, %s", done, videos, speed.line(videos - done, of="videos"))
     writer.finish()
-    context.recorder.progress(len(videos), len(videos), unit="video")
-    context.recorder.artifact(
-        "features", folder, videos=len(videos), dim=encoder.frame_size, skipped=len(skips.problems)
-    )
+    context.recorder.progress(videos, videos, unit="video")
+    context.recorder.artifact("features", folder, videos=videos, dim=frame_size, skipped=len(skips.problems))
 
 
-def _videos(config: ExtractConfig, context: RunContext, root: Path) -> list[Video]:
-    videos: list[Video] = []
-    seen: set[str] = set()
-    for split in config.data.splits:
-        path = root / "annotations" / f"{split}.json"
+def _splits(config: ExtractConfig, context: RunContext, stack: ExitStack) -> list[Split]:
+    """The wanted splits that have annotations; a video of several belongs to the first."""
+    root = context.workspace.resolve(config.data.root)
+    splits: list[Split] = []
+    for name in dict.fromkeys(config.data.splits):
+        path = root / "annotations" / f"{name}.json"
         if not path.exists():
             log.info("no %s: split left out", path.name)
             continue
-        table = load_annotations(
+        ids = load_annotations(
             path,
             context.workspace.cache,
             on_error=config.data.on_error,
             max_skipped=config.data.max_skipped,
-        )
-        fresh = [Video(split, str(video)) for video in table.ids if str(video) not in seen]
-        seen.update(video.id for video in fresh)
-        videos += fresh
-    if not videos:
+        ).ids
+        fresh = np.ones(len(ids), bool)
+        for other in splits:
+            fresh &= np.isin(ids, other.ids, invert=True)
+        if fresh.any():
+            splits.append(Split(name, ids, np.flatnonzero(fresh), _ready_source(root, name, stack)))
+    if not splits:
         raise DataError(
             f"{root / 'annotations'}: no annotations of {', '.join(config.data.splits)}; check data.root"
         )
-    return videos
+    return splits
+
+
+def _ready_source(root: Path, split: str, stack: ExitStack) -> FeatureZip | None:
+    """The split's ready-made features, None where it has frames."""
+    frames = FrameFolder(root, split).folder
+    if frames.is_dir():
+        return None
+    path = feature_zip(root, split)
+    if not path.exists():
+        raise DataError(
+            f"{frames} and {path}: neither is there; put the frames or the ready-made features of {split} in "
+            f"place, or leave {split} out of data.splits"
+        )
+    return stack.enter_context(FeatureZip(path))
+
+
+def _frame_size(config: ExtractConfig, splits: Sequence[Split], encoder: FrameEncoder | None) -> int:
+    sizes = {str(split.ready.path): split.ready.dim for split in splits if split.ready is not None}
+    if encoder is not None:
+        sizes[config.model.vision] = encoder.frame_size
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{source} has {size}" for source, size in sizes.items())
+        raise DataError(
+            f"features of different sizes cannot share a store: {listed}; extract these splits in runs of their "
+            "own (data.splits), or choose a model.vision that fits"
+        )
+    return next(iter(sizes.values()))
+
+
+def _sources(config: ExtractConfig, splits: Sequence[Split]) -> str:
+    sources = [str(split.ready.path) for split in splits if split.ready is not None]
+    return " and ".join(sources if len(sources) == len(splits) else [config.model.vision, *sources])
+
+
+def _ready_made(source: FeatureZip, video: str, max_frames: int) -> tuple[NDArray[np.float16], str | None]:
+    try:
+        ready_NV = source.read(video)
+    except DataError as error:
+        return np.zeros((0, source.dim), np.float16), str(error)
+    return ready_NV[uniform_indices(len(ready_NV), max_frames)], None
 
 
 @torch.inference_mode()
 def _embed(
-    encoder: FrameEncoder, waiting: Sequence[Tensor], batch_frames: int, compute: Compute
+    encoder: FrameEncoder | None, waiting: Sequence[Tensor], batch_frames: int, compute: Compute
 ) -> list[NDArray[np.float16]]:
-    if not waiting:
+    if encoder is None or not waiting:
         return []
     embedded = []
     for pixels_NCHW in torch.split(torch.cat(list(waiting)), batch_frames):
@@ -137,12 +225,23 @@ def _embed(
 
 
 def _decoded(
-    config: ExtractConfig, root: Path, preprocess: Preprocess, videos: Sequence[Video], compute: Compute
+    config: ExtractConfig,
+    context: RunContext,
+    preprocess: Preprocess | None,
+    shards: Sequence[Shard],
+    compute: Compute,
 ) -> Iterator[tuple[Tensor, str | None]]:
+    """Pixels of the shards' videos in order, of those whose split has frames."""
+    framed = [shard for shard in shards if shard.split.ready is None]
+    if preprocess is None or not framed:
+        return iter(())
+    root = context.workspace.resolve(config.data.root)
+    folders = {shard.split.name: FrameFolder(root, shard.split.name) for shard in framed}
     loader: DataLoader[tuple[Tensor, str | None]] = DataLoader(
-        _Decoder(root, videos, preprocess, config.data.max_frames),
+        _Decoder(folders, preprocess, config.data.max_frames),
         batch_size=None,
-        shuffle=False,
+        # The names travel to the workers one by one, as they are needed: none holds a list of a million.
+        sampler=((shard.split.name, video) for shard in framed for video in shard.ids),
         num_workers=config.data.workers,
         pin_memory=compute.device.type == "cuda",
     )
@@ -150,22 +249,18 @@ def _decoded(
 
 
 class _Decoder(Dataset[tuple[Tensor, str | None]]):
-    """Pixels of one video and what was wrong with them; a broken video has no frames."""
+    """By split and id: pixels of one video and what was wrong with them; a broken video has no frames."""
 
-    def __init__(self, root: Path, videos: Sequence[Video], preprocess: Preprocess, max_frames: int) -> None:
-        self.folders = {split: FrameFolder(root, split) for split in {video.split for video in videos}}
-        self.videos = videos
+    def __init__(self, folders: Mapping[str, FrameFolder], preprocess: Preprocess, max_frames: int) -> None:
+        self.folders = folders
         self.preprocess = preprocess
         self.max_frames = max_frames
 
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, str | None]:
-        video = self.videos[index]
+    def __getitem__(self, key: tuple[str, str]) -> tuple[Tensor, str | None]:
+        split, video = key
         try:
-            pixels_NCHW = self.folders[video.split].read(
-                video.id, lambda count: uniform_indices(count, self.max_frames), self.preprocess
+            pixels_NCHW = self.folders[split].read(
+                video, lambda count: uniform_indices(count, self.max_frames), self.preprocess
             )
         except DataError as error:
             side = self.preprocess.crop

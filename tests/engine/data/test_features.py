@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.data.feature_zips import import_feature_zip
+from engine.data.feature_zips import FeatureZip
 from engine.data.features import FeatureStore, FeatureWriter
 from engine.errors import DataError
 
@@ -282,22 +282,16 @@ def write_features_zip(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def test_ready_made_features_of_several_splits_become_one_store(tmp_path: Path) -> None:
-    labeled = {f"{number}.npy": npy(made_up(number, [number % 4])) for number in range(10)}
-    test = {"x/t1.npy": npy(made_up(99, [2]).astype(np.float32)), "readme.txt": b"hello"}
-    zips = [
-        write_features_zip(tmp_path / "labeled.zip", labeled),
-        write_features_zip(tmp_path / "test.zip", test),
-    ]
-    seen: list[tuple[int, int]] = []
-    store = import_feature_zip(
-        zips, tmp_path / "store", shard_videos=4, progress=lambda done, total: seen.append((done, total))
-    )
-    assert len(store) == 11
-    for number in range(10):
-        np.testing.assert_array_equal(store.read(str(number)), made_up(number, [number % 4]))
-    np.testing.assert_array_equal(store.read("t1"), made_up(99, [2]))
-    assert seen == [(4, 11), (8, 11), (11, 11)]
+def test_ready_made_features_are_read_by_id(tmp_path: Path) -> None:
+    members = {f"x/{number}.npy": npy(made_up(number, [number % 4])) for number in range(10)}
+    members["single.npy"] = npy(made_up(99, [2]).astype(np.float32))
+    path = write_features_zip(tmp_path / "labeled.zip", {**members, "readme.txt": b"hello"})
+    with FeatureZip(path) as features:
+        assert features.dim == DIM
+        for number in range(10):
+            np.testing.assert_array_equal(features.read(str(number)), made_up(number, [number % 4]))
+        np.testing.assert_array_equal(features.read("single"), made_up(99, [2]))
+        assert features.read("not there").shape == (0, DIM)
 
 
 UNUSABLE = {
@@ -313,32 +307,30 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)
-def test_an_unusable_video_is_skipped_and_named(
-    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unusable_video_is_named_and_the_others_are_read(tmp_path: Path, kind: str) -> None:
     path = write_features_zip(
         tmp_path / "test.zip", {"ok.npy": npy(made_up(0, [2])), "bad.npy": UNUSABLE[kind]}
     )
-    store = import_feature_zip(path, tmp_path / "store", max_skipped=0.5)
-    assert list(store.ids) == ["ok"]
-    assert "bad.npy" in caplog.text
-    with pytest.raises(DataError, match=r"bad\.npy"):
-        import_feature_zip(path, tmp_path / "strict", on_error="fail")
+    with FeatureZip(path) as features:
+        assert len(features.read("ok")) == 2
+        with pytest.raises(DataError, match=r"bad\.npy"):
+            features.read("bad")
 
 
-def test_a_repeated_id_is_taken_once(tmp_path: Path) -> None:
+def test_of_a_repeated_id_the_first_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_features_zip(
         tmp_path / "test.zip", {"a.npy": npy(made_up(0, [2])), "more/a.npy": npy(made_up(1, [3]))}
     )
-    store = import_feature_zip(path, tmp_path / "store", max_skipped=0.5)
-    assert store.count("a") == 2
+    with FeatureZip(path) as features:
+        assert len(features.read("a")) == 2
+    assert "more than once" in caplog.text
 
 
 def test_a_features_zip_that_is_missing_broken_or_useless_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        import_feature_zip(tmp_path / "no.zip", tmp_path / "store")
+        FeatureZip(tmp_path / "no.zip")
     (tmp_path / "bad.zip").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"bad\.zip: broken zip"):
-        import_feature_zip(tmp_path / "bad.zip", tmp_path / "store")
+        FeatureZip(tmp_path / "bad.zip")
     with pytest.raises(DataError, match="no usable features"):
-        import_feature_zip(write_features_zip(tmp_path / "e.zip", {}), tmp_path / "store")
+        FeatureZip(write_features_zip(tmp_path / "e.zip", {}))

@@ -22,6 +22,7 @@ from engine.data.frames import (
     random_indices,
     uniform_indices,
 )
+from engine.data.videos import DecodedFrames
 from engine.errors import DataError
 
 SMALL = Preprocess(resize=32, crop=32)
@@ -291,3 +292,11 @@ def test_settings_that_are_no_json_are_named(tmp_path: Path) -> None:
 
 def test_a_tiny_clip_takes_frames_of_its_size_as_they_are(tiny_models: Path) -> None:
     assert Preprocess.of_backbone(tiny_models / "clip", 64) == Preprocess(64, 64, CLIP_MEAN, CLIP_STD)
+
+
+def test_frames_of_a_split_without_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"zip_frames/labeled: no such folder.*check data\.root"):
+        DecodedFrames(FrameFolder(tmp_path, "labeled"), SMALL, 4)
+    (tmp_path / "zip_frames" / "labeled").mkdir(parents=True)
+    frames = DecodedFrames(FrameFolder(tmp_path, "labeled"), SMALL, 4)
+    assert len(frames.read("without", None)) == 0

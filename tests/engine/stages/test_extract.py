@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,78 @@ def test_broken_zips_are_skipped_counted_and_named_up_to_the_limit(new_run: NewR
         new_run("extract", model=MODEL, data={"root": "data/broken", "on_error": "fail"}).go()
     with pytest.raises(DataError, match=r"more than data.max_skipped"):
         new_run("extract", model=MODEL, data={"root": "data/broken", "max_skipped": 0.0}).go()
+
+
+def ready_made(world: Path, name: str, *, frames: tuple[str, ...] = (), **dims: int) -> Path:
+    """A copy of the sample set with frames of `frames`, and a features zip of each split in `dims`."""
+    data = world / "data" / name
+    shutil.copytree(world / "data" / "sample" / "annotations", data / "annotations")
+    for split in frames:
+        shutil.copytree(world / "data" / "sample" / "zip_frames" / split, data / "zip_frames" / split)
+    (data / "zip_feats").mkdir()
+    for split, dim in dims.items():
+        with zipfile.ZipFile(data / "zip_feats" / f"{split}.zip", "w") as archive:
+            for number, video in enumerate(ids_of(data, split)[:-1]):
+                with archive.open(f"{video}.npy", "w") as file:
+                    np.save(file, np.full((number % 9, dim), number, np.float16))
+    return data
+
+
+def ids_of(data: Path, split: str) -> list[str]:
+    return [record["id"] for record in json.loads((data / "annotations" / f"{split}.json").read_text())]
+
+
+def test_ready_made_features_are_taken_in_and_need_no_backbone(new_run: NewRun, world: Path) -> None:
+    data = ready_made(world, "ready", labeled=12, test=12)
+    run = new_run(
+        "extract",
+        model={"vision": "models/none"},
+        data={"root": "data/ready", "splits": ["labeled", "test"], "max_frames": 4},
+        shard_videos=16,
+    ).go()
+    store = FeatureStore.open(run.directory / "artifacts" / "features")
+    labeled, test = ids_of(data, "labeled"), ids_of(data, "test")
+    assert store.dim == 12
+    assert len(store) == len(labeled) + len(test)
+    assert [store.count(video) for video in labeled] == [
+        *(min(number % 9, 4) for number in range(len(labeled) - 1)),
+        0,
+    ]
+    assert (store.read(test[3]) == 3).all()
+
+
+def test_frames_and_ready_made_features_of_one_size_share_a_store(new_run: NewRun, world: Path) -> None:
+    data = ready_made(world, "mixed", frames=("labeled",), test=32)
+    settings = {"model": MODEL, "shard_videos": 16}
+    run = new_run("extract", data={"root": "data/mixed", "splits": ["labeled", "test"]}, **settings).go()
+    alone = new_run("extract", data={"splits": ["labeled"]}, **settings).go()
+    one, other = (FeatureStore.open(each.directory / "artifacts" / "features") for each in (run, alone))
+    for video in ids_of(data, "labeled"):
+        np.testing.assert_array_equal(one.read(video), other.read(video))
+    assert (one.read(ids_of(data, "test")[3]) == 3).all()
+
+
+def test_features_of_different_sizes_are_refused_in_one_line(new_run: NewRun, world: Path) -> None:
+    ready_made(world, "sizes", frames=("unlabeled",), labeled=32, test=12)
+    for splits in (["labeled", "test"], ["test", "unlabeled"]):
+        with pytest.raises(DataError, match=r"different sizes.*has 12.*data\.splits"):
+            new_run("extract", model=MODEL, data={"root": "data/sizes", "splits": splits}).go()
+
+
+def test_a_split_with_neither_frames_nor_features_is_refused(new_run: NewRun, world: Path) -> None:
+    ready_made(world, "neither", frames=("labeled",))
+    with pytest.raises(DataError, match=r"zip_frames/test and .*zip_feats/test\.zip: neither is there"):
+        new_run("extract", model=MODEL, data={"root": "data/neither", "splits": ["labeled", "test"]}).go()
+
+
+def test_a_video_of_several_splits_is_extracted_once_with_the_first(new_run: NewRun, world: Path) -> None:
+    data = ready_made(world, "twice", frames=("labeled", "test"))
+    path = data / "annotations" / "test.json"
+    records = json.loads(path.read_text())
+    path.write_text(json.dumps([{"id": ids_of(data, "labeled")[0]}, *records]))
+    run = new_run("extract", model=MODEL, data={"root": "data/twice", "splits": ["labeled", "test"]}).go()
+    store = FeatureStore.open(run.directory / "artifacts" / "features")
+    assert len(store) == len(ids_of(data, "labeled")) + len(records)
 
 
 def test_a_model_folder_that_is_none_is_told(new_run: NewRun) -> None:
