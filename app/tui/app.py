@@ -15,6 +15,7 @@ from app.tui import ascii as plain_glyphs
 from app.tui.bindings import bindings
 from app.tui.feed import Feed
 from app.tui.screens.start import Start
+from app.tui.supervision import Supervision
 from engine.errors import ReeltopError
 from engine.workspace import Workspace
 
@@ -55,7 +56,7 @@ class ReeltopApp(App[None]):
 
     Args:
         replay: a recorded trace that stands in for the GPUs; every screen then says SIMULATED.
-        supervise: start a supervisor where runs wait or live and there is none.
+        supervise: start a supervisor whenever runs wait or live and there is none.
     """
 
     TITLE = "reeltop"
@@ -94,6 +95,9 @@ class ReeltopApp(App[None]):
         self.trouble: str | None = None
         self.opened = False
         self._supervise = supervise
+        self._supervision = Supervision(
+            workspace, self.feed.store, lambda trouble: self._post(self.Done(trouble, failed=True))
+        )
         self._ascii = plain_glyphs.AsciiFilter() if plain_glyphs.wanted() else None
 
     @property
@@ -109,13 +113,14 @@ class ReeltopApp(App[None]):
 
     def on_unmount(self) -> None:
         self.feed.close()
+        self._supervision.close()
 
     def on_reeltop_app_store_state(self, message: StoreState) -> None:
         self.trouble = message.trouble
         if message.trouble is None and not self.opened:
             self.opened = True
             if self._supervise:
-                self.command(self._start_supervisor)
+                self.run_worker(self._supervision.run, name="supervision", group="supervision", thread=True)
         for screen in self.screen_stack:
             show = getattr(screen, "show_trouble", None)
             if show is not None:
@@ -184,14 +189,6 @@ class ReeltopApp(App[None]):
             self.action_hide_help_panel()
         elif len(self.screen_stack) > 1:
             await self.pop_screen()
-
-    def _start_supervisor(self, store: "Store") -> str | None:
-        from engine.store.queries import live_runs, waiting_runs
-        from engine.supervisor.client import ensure_supervisor
-
-        if live_runs(store) or waiting_runs(store):
-            ensure_supervisor(self.workspace)
-        return None
 
     def _post(self, message: Message) -> None:
         if self.is_running:

@@ -8,6 +8,7 @@ from app.tui.states import title
 from engine.store.views import RunRow, Status
 
 if TYPE_CHECKING:
+    from engine.actions import Verb
     from engine.store.database import Store
 
 
@@ -37,7 +38,7 @@ class RunActions(ReeltopScreen):
             "It has not started; it leaves the queue."
             if queued
             else "It writes a checkpoint and ends; r goes on from there.",
-            lambda store: _request(store, run.id, "stop"),
+            self._act(run, "stop"),
             f"run {title(run)}: {'cancelled' if queued else 'asked to stop'}",
         )
 
@@ -51,7 +52,7 @@ class RunActions(ReeltopScreen):
         self._ask_then(
             f"Kill run {title(run)}?",
             "What it did since its last checkpoint is lost. This can't be undone.",
-            lambda store: _request(store, run.id, "kill"),
+            self._act(run, "kill"),
             f"run {title(run)}: asked to end at once",
         )
 
@@ -59,28 +60,18 @@ class RunActions(ReeltopScreen):
         """Queue the run again, from its last checkpoint."""
         if (run := self._chosen()) is None:
             return
-
-        def resume(store: "Store") -> None:
-            from engine.store.runs import resume_run
-
-            resume_run(store, run.id)
-
-        self.reeltop.command(resume, f"run {title(run)}: queued again, goes on from its last checkpoint")
+        self.reeltop.command(
+            self._act(run, "resume"), f"run {title(run)}: queued again, goes on from its last checkpoint"
+        )
 
     def action_delete_run(self) -> None:
         """Ask once, then take the run out of the list."""
         if (run := self._chosen()) is None:
             return
-
-        def delete(store: "Store") -> None:
-            from engine.store.runs import delete_run
-
-            delete_run(store, run.id)
-
         self._ask_then(
             f"Delete run {title(run)} from the list?",
             f"Its files stay in {run.directory}; `reeltop rebuild` brings the run back.",
-            delete,
+            self._act(run, "delete"),
             f"run {title(run)}: deleted",
         )
 
@@ -95,6 +86,16 @@ class RunActions(ReeltopScreen):
         if (run := self._chosen()) is not None:
             self.reeltop.open_run(run.id)
 
+    def _act(self, run: RunRow, verb: "Verb") -> Callable[["Store"], None]:
+        workspace = self.reeltop.workspace
+
+        def command(store: "Store") -> None:
+            from engine.actions import act
+
+            act(workspace, store, run.id, verb)
+
+        return command
+
     def _tell_state(self, run: RunRow) -> None:
         self.notify(f"run {title(run)} is already {run.status}", severity="warning", markup=False)
 
@@ -106,9 +107,3 @@ class RunActions(ReeltopScreen):
                 self.reeltop.command(act, done)
 
         self.app.push_screen(Confirm(question, consequence), answered)
-
-
-def _request(store: "Store", run_id: int, what: str) -> None:
-    from engine.store.runs import request_kill, request_stop
-
-    (request_kill if what == "kill" else request_stop)(store, run_id)

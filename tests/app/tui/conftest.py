@@ -176,6 +176,14 @@ def runs(store: Store, templates: tuple[Path, Path, dict[str, int]]) -> dict[str
 
 
 @pytest.fixture
+def supervisors(monkeypatch: pytest.MonkeyPatch) -> list[Workspace]:
+    """No supervisor is started; the workspaces for which one was asked for."""
+    asked: list[Workspace] = []
+    monkeypatch.setattr("engine.supervisor.client.ensure_supervisor", asked.append)
+    return asked
+
+
+@pytest.fixture
 def settled() -> Callable[..., object]:
     """Wait, without a fixed sleep, until the interface shows something."""
 

@@ -1,5 +1,6 @@
 """Monitor: what runs, what waits, the curves and the log of the chosen run, and the keys that act on it."""
 
+import json
 from collections.abc import Callable
 
 from conftest import new_run, train, write_log  # type: ignore[import-not-found]
@@ -63,8 +64,8 @@ async def test_the_log_is_at_its_end_and_follows(
         assert "50%" not in log.render_line(log.size.height - 1).text
 
 
-async def test_stop_asks_once_and_only_writes_the_intent(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+async def test_stop_asks_once_writes_the_intent_and_has_it_seen_to(
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable, supervisors: list[Workspace]
 ) -> None:
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -74,11 +75,15 @@ async def test_stop_asks_once_and_only_writes_the_intent(
         await pilot.press("n")
         await settled(pilot, lambda: isinstance(app.screen, Monitor))
         assert run_row(store, runs["model-1"]).intent is Intent.RUN
+        assert not supervisors
         await pilot.press("s", "y")
         await settled(pilot, lambda: run_row(store, runs["model-1"]).intent is Intent.STOP)
         await settled(pilot, lambda: "stopping" in prompts(app, LiveList)[0])
         await pilot.press("X", "y")
         await settled(pilot, lambda: run_row(store, runs["model-1"]).intent is Intent.KILL)
+        await settled(pilot, lambda: supervisors == [workspace, workspace])
+        manifest = json.loads((workspace.run_dir(runs["model-1"], "model-1") / "run.json").read_text())
+        assert "kill" in json.dumps(manifest)
 
 
 async def test_the_newest_run_is_followed_until_another_is_chosen(

@@ -133,7 +133,7 @@ async def test_the_preview_follows_the_cursor_where_there_is_room(
 
 
 async def test_resume_and_delete_act_on_the_run_under_the_cursor(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable, supervisors: list[Workspace]
 ) -> None:
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -142,6 +142,7 @@ async def test_resume_and_delete_act_on_the_run_under_the_cursor(
         await settled(pilot, lambda: run_row(store, runs["broken"]).status is Status.QUEUED)
         await pilot.press("end", "r")
         await settled(pilot, lambda: any("already finished" in note.message for note in app._notifications))
+        await settled(pilot, lambda: supervisors == [workspace])
         await pilot.press("delete", "y")
         await settled(pilot, lambda: list_runs(store).total == 3)
         await settled(pilot, lambda: table(app).matching == 3)

@@ -5,11 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from app.tui.app import ReeltopApp
 from app.tui.screens.monitor import Monitor
 from app.tui.widgets.label import Label
 from app.tui.widgets.machine import Machine
 from app.tui.widgets.top_bar import TopBar
+from engine.errors import RunError
 from engine.store.database import Store
 from engine.workspace import Workspace
 
@@ -71,6 +74,48 @@ async def test_a_store_that_vanishes_is_missed_and_found_again(
         assert not database.exists(), "a store that went away must not be replaced by an empty one"
         away.rename(database)
         await settled(pilot, lambda: "is gone" not in bar(app))
+
+
+async def test_runs_that_live_or_wait_have_a_supervisor_seen_to_again_and_again(
+    workspace: Workspace,
+    runs: dict[str, int],
+    settled: Callable,
+    supervisors: list[Workspace],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.tui.supervision.CHECK_SECONDS", 0.05)
+    app = ReeltopApp(workspace)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, lambda: len(supervisors) >= 3)
+
+
+async def test_a_supervisor_that_cannot_be_started_is_told_once(
+    workspace: Workspace, runs: dict[str, int], settled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[Workspace] = []
+
+    def fail(space: Workspace) -> None:
+        tries.append(space)
+        raise RunError("the supervisor ended at once: no room")
+
+    monkeypatch.setattr("app.tui.supervision.CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("engine.supervisor.client.ensure_supervisor", fail)
+    app = ReeltopApp(workspace)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, lambda: len(tries) >= 4 and app._notifications)
+        assert [note.message for note in app._notifications] == ["the supervisor ended at once: no room"]
+
+
+async def test_without_runs_no_supervisor_is_started(
+    workspace: Workspace, settled: Callable, supervisors: list[Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[Workspace] = []
+    monkeypatch.setattr("app.tui.supervision.CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("engine.supervisor.client.supervisor_alive", lambda space: bool(checks.append(space)))
+    app = ReeltopApp(workspace)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, lambda: len(checks) >= 3)
+        assert not supervisors
 
 
 async def test_q_leaves_at_once(workspace: Workspace, settled: Callable) -> None:
