@@ -103,6 +103,8 @@ class RunScreen(RunActions):
     @on(TabbedContent.TabActivated)
     def _tab_opened(self, event: TabbedContent.TabActivated) -> None:
         """To what the tab shows, so that its keys work at once."""
+        if event.pane.id != self.query_one(TabbedContent).active:
+            return  # already left again; focus in a hidden pane would bring it back, and so on without end
         event.pane.query_one(_FOCUS[event.pane.id or ""]).focus()
         self.ask()
 

@@ -168,3 +168,20 @@ async def test_checkpoints_and_log_have_their_tabs(
         await settled(
             pilot, lambda: log.size.height and "step 219" in log.render_line(log.size.height - 1).text
         )
+
+
+async def test_quick_presses_go_on_to_the_last_tab_and_stay_there(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, runs["broken"])
+        tabs = app.screen.query_one(TabbedContent)
+        changes: list[str] = []
+        app.screen.watch(tabs, "active", changes.append, init=False)
+        for _ in range(3):
+            app.screen.action_tab(1)
+        for _ in range(30):
+            await pilot.pause()
+        assert tabs.active == "scores"
+        assert len(changes) <= 3
