@@ -6,7 +6,7 @@ Shapes: N frames of all videos, n of one video, V embedding size.
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,34 @@ class FeatureWriter:
         finished = self._finished()
         return set(finished["shards"]) if finished else set(self._written())
 
+    def keep_shards(self, shards: int, ids_of: Callable[[int], Sequence[str]]) -> set[int]:
+        """Numbers of the shards that need not be made again, of `shards`; those of other ids are removed.
+
+        Args:
+            ids_of: the ids that a shard should hold, by its number.
+
+        Raises:
+            DataError: the store is finished already and holds other ids.
+        """
+        if self._finished() is None:
+            for number in self._written():
+                if number >= shards or self._shard(number)["ids"] != list(ids_of(number)):
+                    self._path(number).unlink()
+            return self.done_shards()
+        store = FeatureStore.open(self.folder)
+        wanted = 0
+        for number in range(shards):
+            ids = ids_of(number)
+            wanted += len(ids)
+            if (store.counts(ids) < 0).any():
+                break
+        else:
+            if wanted == len(store):
+                return set(range(shards))
+        raise DataError(
+            f"{self.folder}: made of other videos than the annotations hold now; start a new run to extract these"
+        )
+
     def add_shard(
         self, number: int, ids: Sequence[str], counts: Sequence[int], frames_NV: NDArray[np.floating[Any]]
     ) -> None:
@@ -235,8 +263,11 @@ class FeatureWriter:
         return sorted(int(path.stem) for path in self._shards.glob("*.json"))
 
     def _shard(self, number: int) -> dict[str, Any]:
-        shard: dict[str, Any] = json.loads((self._shards / f"{number:06}.json").read_bytes())
+        shard: dict[str, Any] = json.loads(self._path(number).read_bytes())
         return shard
+
+    def _path(self, number: int) -> Path:
+        return self._shards / f"{number:06}.json"
 
 
 def _mapped(path: Path) -> NDArray[Any]:

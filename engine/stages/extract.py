@@ -95,11 +95,11 @@ def _extract(
         for start in range(0, len(split.rows), size)
     ]
     videos = sum(map(len, shards))
-    finished = writer.done_shards()
+    finished = writer.keep_shards(len(shards), lambda number: shards[number].ids)
     todo = [(number, shard) for number, shard in enumerate(shards) if number not in finished]
     done = sum(len(shard) for number, shard in enumerate(shards) if number in finished)
     if context.resumed:
-        context.recorder.resumed(-1)
+        context.recorder.resumed(done)
         log.info("%d of %d shards are there already", len(finished), len(shards))
     log.info("%d videos with %s on %s", videos, _sources(config, splits), compute.name)
 

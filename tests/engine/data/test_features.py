@@ -154,6 +154,28 @@ def test_finished_shards_are_known_after_a_restart_and_after_the_end(tmp_path: P
         ended.add_shard(3, ["d"], [1], made_up(3, [1]))
 
 
+def test_shards_of_other_ids_are_made_again(tmp_path: Path) -> None:
+    writer = FeatureWriter(tmp_path, DIM)
+    for number, ids in enumerate((["a"], ["b"], ["c"], ["d"])):
+        writer.add_shard(number, ids, [1], made_up(number, [1]))
+    wanted = [["a"], ["x"], ["c"]]
+    assert FeatureWriter(tmp_path, DIM).keep_shards(3, lambda number: wanted[number]) == {0, 2}
+    again = FeatureWriter(tmp_path, DIM)
+    assert again.done_shards() == {0, 2}
+    again.add_shard(1, ["x"], [1], made_up(9, [1]))
+    again.finish()
+    assert list(FeatureStore.open(tmp_path).ids) == ["a", "c", "x"]
+
+
+@pytest.mark.parametrize("wanted", [[["a"], ["x"]], [["a"]], [["a"], ["b"], ["c"]]])
+def test_a_finished_store_of_other_ids_is_refused(tmp_path: Path, wanted: list[list[str]]) -> None:
+    write_store(tmp_path, {0: (["a"], [1]), 1: (["b"], [1])})
+    writer = FeatureWriter(tmp_path, DIM)
+    assert writer.keep_shards(2, lambda number: [["b"], ["a"]][number]) == {0, 1}
+    with pytest.raises(DataError, match="other videos than the annotations"):
+        writer.keep_shards(len(wanted), lambda number: wanted[number])
+
+
 def test_nothing_but_the_store_is_left_at_the_end(tmp_path: Path) -> None:
     write_store(tmp_path, {0: (["a"], [1])})
     assert {path.name for path in tmp_path.iterdir()} == {

@@ -15,7 +15,7 @@ from engine.data.features import FeatureStore, FeatureWriter
 from engine.data.frames import FrameFolder, Preprocess
 from engine.errors import DataError
 from engine.recorder import StopRequested
-from engine.records import Artifact, Progress
+from engine.records import Artifact, Progress, Resumed
 
 MODEL = {"vision": "models/sample/clip"}
 
@@ -69,9 +69,27 @@ def test_a_stopped_extraction_goes_on_without_redoing_finished_shards(new_run: N
     run.go(resumed=True)
     done = [record.done for record in run.records[before:] if isinstance(record, Progress)]
     assert min(done) > 16
+    assert [record.step for record in run.records[before:] if isinstance(record, Resumed)] == [16]
     whole = new_run("extract", **settings).go()
     one, other = (FeatureStore.open(each.directory / "artifacts" / "features") for each in (run, whole))
     assert np.array_equal(np.asarray(one.frames), np.asarray(other.frames))
+
+
+def test_annotations_that_changed_between_attempts_leave_no_video_out(new_run: NewRun, world: Path) -> None:
+    data = ready_made(world, "changed", labeled=12)
+    run = new_run(
+        "extract", model=MODEL, data={"root": "data/changed", "splits": ["labeled"]}, shard_videos=16
+    )
+    with pytest.raises(StopRequested):
+        run.go(stop_after=32)
+    path = data / "annotations" / "labeled.json"
+    records = json.loads(path.read_text())
+    path.write_text(json.dumps([*records[:20], {"id": "new"}, *records[20:-3]]))
+    run.go(resumed=True)
+    assert [record.step for record in run.records if isinstance(record, Resumed)] == [16]
+    store = FeatureStore.open(run.directory / "artifacts" / "features")
+    assert sorted(store.ids) == sorted(ids_of(data, "labeled"))
+    assert (store.read(records[30]["id"]) == 30).all()
 
 
 def test_broken_zips_are_skipped_counted_and_named_up_to_the_limit(new_run: NewRun, world: Path) -> None:
