@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.screen import Screen
 
 from app.tui import ascii as plain_glyphs
+from app.tui import troubles
 from app.tui.bindings import bindings
 from app.tui.feed import Feed
 from app.tui.screens.start import Start
 from app.tui.supervision import Supervision
-from engine.errors import ReeltopError
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ class ReeltopApp(App[None]):
         def work() -> None:
             try:
                 text = act(self.feed.store()) or done
-            except ReeltopError as error:
-                self._post(self.Done(str(error), failed=True))
+            except troubles.expected() as error:
+                self._post(self.Done(troubles.one_line(error), failed=True))
                 return
             self.feed.look()
             if text:

@@ -8,10 +8,10 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
 
+from app.tui import troubles
 from app.tui.forms import find_files
 from app.tui.requests import Page
 from app.tui.states import GLYPHS, title
-from engine.errors import ReeltopError
 from engine.format import printable
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _gather(app: "ReeltopApp") -> list[_Command]:
     ]
     try:
         page = Page(limit=_MOST_RUNS).answer(app.feed.store())
-    except ReeltopError:
+    except troubles.expected():
         return commands
     commands += [
         _Command(

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from app.tui.requests import Request
+from app.tui.troubles import one_line
 from engine.errors import ReeltopError, StoreError
 
 if TYPE_CHECKING:
@@ -107,13 +108,15 @@ class Feed:
 
     def run(self) -> None:
         """The thread: until `close`."""
+        from sqlalchemy.exc import SQLAlchemyError
+
         try:
             while not self._closed:
                 self._wake.clear()
                 try:
                     self._tick()
-                except StoreError as error:
-                    self._tell(str(error))
+                except (StoreError, SQLAlchemyError) as error:
+                    self._tell(one_line(error))
                 self._wake.wait(POLL_SECONDS)
         finally:
             if self._store is not None:
@@ -124,7 +127,6 @@ class Feed:
         from engine.store.queries import change_counter
 
         counter = change_counter(store)
-        self._tell(None)
         now = time.monotonic()
         with self._lock:
             pending = [
@@ -135,6 +137,7 @@ class Feed:
             ]
         for subscriber, request in pending:
             self._answer(store, subscriber, request, counter, now)
+        self._tell(None)
 
     def _is_due(self, key: "tuple[MessagePump, Request]", counter: int, now: float) -> bool:
         known = self._answers.get(key)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from app.tui.troubles import one_line
 from engine.store.views import ClassScore, MetricSummary, RunDetail, RunPage, RunRow, Series
 
 if TYPE_CHECKING:
@@ -133,5 +134,8 @@ class LogEnd:
         from app.tui.logtail import LogTail
 
         tail = LogTail(self.path)
-        tail.read_on()
+        try:
+            tail.read_on()
+        except OSError as error:
+            return (f"the log cannot be read: {one_line(error)}",)
         return tuple(tail.lines[-self.lines :])

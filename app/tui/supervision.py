@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.errors import ReeltopError, StoreError
+from app.tui import troubles
+from engine.errors import StoreError
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Supervision:
                 self._check()
             except StoreError:
                 pass  # the feed says so, on every screen
-            except ReeltopError as error:
-                trouble = str(error)
+            except troubles.expected() as error:
+                trouble = troubles.one_line(error)
             if trouble is not None and trouble != told:
                 self._on_trouble(trouble)
             told = trouble

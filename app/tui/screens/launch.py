@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Tree
 
+from app.tui import troubles
 from app.tui.bindings import bindings
 from app.tui.forms import Opened, Plan, find_files, open_file, plan_form, plan_pipeline
 from app.tui.screens.base import ReeltopScreen
@@ -20,7 +21,7 @@ from app.tui.widgets.config_files import ConfigFiles
 from app.tui.widgets.config_form import ConfigForm
 from app.tui.widgets.field_row import FieldRow
 from app.tui.widgets.plan_view import PlanView
-from engine.errors import ReeltopError, StoreError
+from engine.errors import StoreError
 from engine.format import printable
 
 if TYPE_CHECKING:
@@ -207,8 +208,10 @@ class Launch(ReeltopScreen):
         def run() -> None:
             try:
                 message = work()
-            except (ReeltopError, OSError) as error:
-                self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
+            except troubles.expected() as error:
+                self.app.call_from_thread(
+                    self.notify, troubles.one_line(error), severity="error", markup=False
+                )
                 return
             self.post_message(message)
 

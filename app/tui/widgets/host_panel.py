@@ -19,6 +19,10 @@ class HostPanel(Label):
         self.border_title = "machine"
         self.update(Content.styled("measuring", "$foreground-muted"))
 
+    def show_problem(self, problem: str) -> None:
+        """Say why there is no sample now."""
+        self.update(Content.styled(f"cannot be measured: {problem}", "$foreground-muted"))
+
     def show(self, host: "HostSample") -> None:
         """Show a sample."""
         cpu = host.cpu_percent

@@ -1,6 +1,7 @@
 """A run's log: opened at its end, followed while one stays there, paged back from the file."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.segment import Segment
@@ -13,6 +14,7 @@ from textual.strip import Strip
 
 from app.tui.bindings import bindings
 from app.tui.logtail import LogTail
+from app.tui.troubles import one_line
 
 _FOLLOW_SECONDS = 0.5
 
@@ -23,14 +25,14 @@ class LogView(ScrollView, can_focus=True):
     BINDINGS = bindings("log")
 
     class Read(Message, bubble=False):
-        """Lines of a file, and how many of them were put before those shown until now."""
+        """Lines of a file, how many of them were put before those shown until now, and what to say without any."""
 
-        def __init__(self, path: Path, lines: tuple[str, ...], before: int, missing: bool) -> None:
+        def __init__(self, path: Path, lines: tuple[str, ...], before: int, empty: str) -> None:
             super().__init__()
             self.path = path
             self.lines = lines
             self.before = before
-            self.missing = missing
+            self.empty = empty
 
     def __init__(self, *, widget_id: str) -> None:
         super().__init__(id=widget_id, classes="panel")
@@ -82,8 +84,7 @@ class LogView(ScrollView, can_focus=True):
         if message.path != self._path:
             return
         offset = self.scroll_offset.y
-        empty = "no log yet" if message.missing else "the log is empty"
-        self._show(message.lines, empty)
+        self._show(message.lines, message.empty)
         if message.before:
             self.scroll_to(y=offset + message.before, animate=False, immediate=True, force=True)
         elif self._following:
@@ -108,17 +109,22 @@ class LogView(ScrollView, can_focus=True):
 
     def _read(self, path: Path, stop: threading.Event) -> None:
         tail = LogTail(path)
-        first = True
+        told: str | None = None
         while not stop.is_set():
             self._wake.clear()
             before = 0
-            changed = tail.read_on()
-            if self._want_before.is_set():
-                self._want_before.clear()
-                before = tail.read_before()
-            if (changed or before or first) and not stop.is_set():
-                self.post_message(self.Read(path, tuple(tail.lines), before, not path.exists()))
-            first = False
+            lines: Sequence[str] = tail.lines
+            try:
+                changed = tail.read_on()
+                if self._want_before.is_set():
+                    self._want_before.clear()
+                    before = tail.read_before()
+                empty = "the log is empty" if path.exists() else "no log yet"
+            except OSError as error:
+                changed, lines, empty = False, (), f"the log cannot be read: {one_line(error)}"
+            if (changed or before or empty != told) and not stop.is_set():
+                self.post_message(self.Read(path, tuple(lines), before, empty))
+            told = empty
             self._wake.wait(_FOLLOW_SECONDS)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:

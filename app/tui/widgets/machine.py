@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
+from app.tui.troubles import one_line
 from app.tui.widgets.gpu_panel import GpuPanel
 from app.tui.widgets.host_panel import HostPanel
 from engine.errors import ReeltopError
@@ -25,14 +26,14 @@ class Machine(Container):
     """Takes samples while it is shown."""
 
     class Sampled(Message, bubble=False):
-        """What the devices say now."""
+        """What the devices say now; `host` is text where the host would not say it, `problem` the same of the GPUs."""
 
         def __init__(
             self,
             gpus: "tuple[GpuSample, ...]",
             problem: str | None,
             simulated: bool,
-            host: "HostSample | None",
+            host: "HostSample | str | None",
         ) -> None:
             super().__init__()
             self.gpus = gpus
@@ -74,20 +75,32 @@ class Machine(Container):
 
     def on_machine_sampled(self, message: Sampled) -> None:
         self.query_one(GpuPanel).show(message.gpus, message.problem, message.simulated, self._runs)
-        if message.host is not None:
+        if isinstance(message.host, str):
+            self.query_one(HostPanel).show_problem(message.host)
+        elif message.host is not None:
             self.query_one(HostPanel).show(message.host)
 
     def _sample(self) -> None:
+        import psutil
+
         try:
             telemetry = self._open()
-        except ReeltopError as error:
-            self.post_message(self.Sampled((), str(error), False, None))
+        except (ReeltopError, psutil.Error, OSError) as error:
+            self.post_message(self.Sampled((), one_line(error), False, None))
             return
         while not self._ended.is_set():
-            gpus = telemetry.gpus()
-            self.post_message(
-                self.Sampled(gpus, telemetry.gpu_problem, telemetry.simulated, telemetry.host())
-            )
+            gpus: tuple[GpuSample, ...] = ()
+            host: HostSample | str
+            try:
+                gpus = telemetry.gpus()
+                problem = telemetry.gpu_problem
+            except (psutil.Error, OSError) as error:
+                problem = one_line(error)
+            try:
+                host = telemetry.host()
+            except (psutil.Error, OSError) as error:
+                host = one_line(error)
+            self.post_message(self.Sampled(gpus, problem, telemetry.simulated, host))
             self._ended.wait(_SAMPLE_SECONDS)
             self._watched.wait()
 

@@ -1,10 +1,13 @@
 """Launch: files, the form made from the config model, what would run, and queueing it."""
 
+import errno
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
@@ -97,6 +100,37 @@ async def test_a_changed_form_is_compared_with_the_file_and_queued(
         await settled(pilot, lambda: list_runs(store).total == 1)
         (run,) = list_runs(store, filter="batch_frames=64 on_error=fail").runs
         assert run.name == "features"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OperationalError("INSERT INTO run", {}, sqlite3.OperationalError("No space left on device")),
+    ],
+)
+async def test_a_full_disk_while_queueing_is_a_line_and_the_interface_stays(
+    launched: Workspace,
+    store: Store,
+    settled: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("engine.submit.submit", fail)
+    app = ReeltopApp(launched, supervise=False)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await opened(app, pilot, settled, "sample/extract.yaml")
+        await settled(pilot, lambda: "✓ 1 run" in plan(app))
+        await pilot.press("ctrl+s")
+        await settled(pilot, lambda: app._notifications)
+        (note,) = app._notifications
+        assert "No space left on device" in note.message
+        assert "INSERT" not in note.message
+        assert note.severity == "error"
+        assert app.is_running
 
 
 async def test_a_pipeline_shows_its_runs_and_is_queued_as_a_whole(

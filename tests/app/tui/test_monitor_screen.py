@@ -64,6 +64,21 @@ async def test_the_log_is_at_its_end_and_follows(
         assert "50%" not in log.render_line(log.size.height - 1).text
 
 
+async def test_a_log_that_cannot_be_read_says_why_and_is_shown_when_it_can(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    path = workspace.run_dir(runs["model-1"], "model-1") / "log.txt"
+    path.unlink()
+    path.mkdir()
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        log = app.screen.query_one(LogView)
+        await settled(pilot, lambda: "cannot be read: [Errno 21] Is a directory" in log.render_line(0).text)
+        path.rmdir()
+        await settled(pilot, lambda: "no log yet" in log.render_line(0).text)
+
+
 async def test_stop_asks_once_writes_the_intent_and_has_it_seen_to(
     workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable, supervisors: list[Workspace]
 ) -> None:

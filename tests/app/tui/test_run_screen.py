@@ -178,7 +178,7 @@ async def test_quick_presses_go_on_to_the_last_tab_and_stay_there(
         await on_run(app, pilot, settled, runs["broken"])
         tabs = app.screen.query_one(TabbedContent)
         changes: list[str] = []
-        app.screen.watch(tabs, "active", changes.append, init=False)
+        app.screen.watch(tabs, "active", lambda active: changes.append(active), init=False)
         for _ in range(3):
             app.screen.action_tab(1)
         for _ in range(30):

@@ -1,11 +1,14 @@
 """What is on the screen before, without and after the store."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
+from sqlalchemy.exc import InterfaceError
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.monitor import Monitor
@@ -14,6 +17,8 @@ from app.tui.widgets.machine import Machine
 from app.tui.widgets.top_bar import TopBar
 from engine.errors import RunError
 from engine.store.database import Store
+from engine.store.views import RunRow
+from engine.telemetry import HostSample, Telemetry
 from engine.workspace import Workspace
 
 HEAVY = ("sqlalchemy", "pydantic", "textual_plot", "numpy", "psutil", "torch")
@@ -74,6 +79,46 @@ async def test_a_store_that_vanishes_is_missed_and_found_again(
         assert not database.exists(), "a store that went away must not be replaced by an empty one"
         away.rename(database)
         await settled(pilot, lambda: "is gone" not in bar(app))
+
+
+async def test_an_error_of_the_database_that_nobody_foresaw_is_told_and_gone_when_it_is_over(
+    workspace: Workspace, settled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = True
+
+    def fail(store: Store) -> tuple[RunRow, ...]:
+        if broken:
+            raise InterfaceError("SELECT 1", {}, sqlite3.InterfaceError("bad parameter or other API misuse"))
+        return ()
+
+    monkeypatch.setattr("engine.store.queries.live_runs", fail)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, lambda: isinstance(app.screen, Monitor) and "API misuse" in bar(app))
+        broken = False
+        await settled(pilot, lambda: "API misuse" not in bar(app) and app.opened)
+
+
+@pytest.mark.parametrize("error", [psutil.AccessDenied(1), OSError(5, "Input/output error")])
+async def test_a_machine_that_cannot_be_measured_says_why_and_is_asked_again(
+    workspace: Workspace, settled: Callable, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    broken = True
+    measured = Telemetry.host
+
+    def host(telemetry: Telemetry) -> HostSample:
+        if broken:
+            raise error
+        return measured(telemetry)
+
+    monkeypatch.setattr(Telemetry, "host", host)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await on_monitor(app, pilot, settled)
+        panel = app.screen.query_one("HostPanel", Label)
+        await settled(pilot, lambda: "cannot be measured" in str(panel.content))
+        broken = False
+        await settled(pilot, lambda: "RAM" in str(panel.content))
 
 
 async def test_runs_that_live_or_wait_have_a_supervisor_seen_to_again_and_again(
