@@ -1,5 +1,6 @@
 """The workspace: the folder reeltop runs in, and where everything in it lives."""
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from engine.errors import ReeltopError
 WORKSPACE_VARIABLE = "REELTOP_WORKSPACE"
 STORE_VARIABLE = "REELTOP_STORE"
 STORE_FILE = "experiments.db"
+_SQLITE_PREFIX = "sqlite:///"
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -24,6 +26,8 @@ class Workspace:
     def open(cls, root: str | Path | None = None, store: str | None = None) -> "Workspace":
         """The workspace at `root`, else `$REELTOP_WORKSPACE`, else the current folder.
 
+        A relative path in `store` starts at the current folder; it is made absolute here, once for every process.
+
         Raises:
             ReeltopError: `root` is not a folder.
         """
@@ -32,8 +36,9 @@ class Workspace:
             raise ReeltopError(f"workspace {folder} is not a folder: make it with `reeltop init {folder}`")
         url = store or os.environ.get(STORE_VARIABLE) or f"sqlite:///{folder / STORE_FILE}"
         if "://" not in url:
-            url = f"sqlite:///{Path(url).expanduser().resolve()}"
-        return cls(folder, url)
+            url = f"{_SQLITE_PREFIX}{Path(url).expanduser()}"
+        file = _sqlite_file(url)
+        return cls(folder, url if file is None else f"{_SQLITE_PREFIX}{file.resolve()}")
 
     @property
     def runs(self) -> Path:
@@ -48,16 +53,20 @@ class Workspace:
     @property
     def supervisor_lock(self) -> Path:
         """Lock file that makes one supervisor the only one of this store."""
-        return self.root / f"{self._store_stem}.supervisor.lock"
+        return self._beside_store(".supervisor.lock")
 
     @property
     def supervisor_log(self) -> Path:
         """What the detached supervisor prints."""
-        return self.root / f"{self._store_stem}.supervisor.log"
+        return self._beside_store(".supervisor.log")
 
-    @property
-    def _store_stem(self) -> str:
-        return _UNSAFE.sub("_", self.store_url.rsplit("/", 1)[-1]) or STORE_FILE
+    def _beside_store(self, suffix: str) -> Path:
+        """Beside a store's file, for whichever workspace it is named by; a server's has the workspace and its URL."""
+        file = _sqlite_file(self.store_url)
+        if file is not None:
+            return file.with_name(file.name + suffix)
+        short = hashlib.sha256(self.store_url.encode()).hexdigest()[:12]
+        return self.root / f"{STORE_FILE}-{short}{suffix}"
 
     def resolve(self, path: str | Path) -> Path:
         """`path` as an absolute path; relative ones start at the workspace."""
@@ -77,3 +86,8 @@ class Workspace:
         """Directory of a run: `runs/<id>-<name>`, the name reduced to characters safe in a path."""
         slug = _UNSAFE.sub("-", name).strip("-.")[:60] or "run"
         return self.runs / f"{run_id}-{slug}"
+
+
+def _sqlite_file(url: str) -> Path | None:
+    name = url.removeprefix(_SQLITE_PREFIX)
+    return Path(name) if url.startswith(_SQLITE_PREFIX) and name not in ("", ":memory:") else None

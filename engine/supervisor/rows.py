@@ -1,10 +1,11 @@
 """What the supervisor reads of the store: live runs, the queue, and what queued runs build on."""
 
+import platform
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from engine.format import printable
@@ -13,6 +14,8 @@ from engine.store.models import Run, RunConfig, RunInput
 from engine.store.views import Intent, Status
 
 LIVE = (Status.STARTING, Status.RUNNING)
+HOST = platform.node()
+_HERE = or_(Run.host.is_(None), Run.host == HOST)  # of a pid or a lock elsewhere, nothing is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Report:
 
 
 def live_rows(store: Store) -> list[LiveRow]:
-    """Runs that are starting or running."""
+    """Runs that are starting or running on this host; where nobody has said where, it is this one."""
     query = select(
         Run.id,
         Run.name,
@@ -78,7 +81,7 @@ def live_rows(store: Store) -> list[LiveRow]:
         Run.pid_started,
         Run.records_offset,
         Run.devices,
-    ).where(Run.status.in_([status.value for status in LIVE]))
+    ).where(Run.status.in_([status.value for status in LIVE]), _HERE)
     with store.connection() as connection:
         rows = connection.execute(query.order_by(Run.id)).all()
     return [
@@ -110,10 +113,11 @@ def queued_rows(store: Store) -> list[QueuedRow]:
 
 
 def busy(store: Store) -> bool:
-    """Whether any run is queued or live."""
-    active = [Status.QUEUED.value, *(status.value for status in LIVE)]
+    """Whether any run is queued, or live on this host."""
+    live = and_(Run.status.in_([status.value for status in LIVE]), _HERE)
+    query = select(func.count()).where(or_(Run.status == Status.QUEUED.value, live))
     with store.connection() as connection:
-        return bool(connection.scalar(select(func.count()).where(Run.status.in_(active))))
+        return bool(connection.scalar(query))
 
 
 def sources_of_queued(store: Store) -> dict[int, list[Source]]:

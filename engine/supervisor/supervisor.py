@@ -20,6 +20,7 @@ from engine.supervisor.intake import Intake
 from engine.supervisor.launch import run_command, spawn, write_config, write_manifest
 from engine.supervisor.needs import judge, resolve_inputs
 from engine.supervisor.rows import (
+    HOST,
     LIVE,
     LiveRow,
     QueuedRow,
@@ -209,9 +210,8 @@ class Supervisor:
         except (RunError, OSError) as error:
             return self._hold_back(row, str(error))
         try:
-            if not transition(
-                self._store, row.id, from_={Status.QUEUED}, to=Status.STARTING, devices=placement.devices
-            ):
+            where = {"devices": placement.devices, "host": HOST}
+            if not transition(self._store, row.id, from_={Status.QUEUED}, to=Status.STARTING, **where):
                 return None
             offset = self._prepare(row, run_dir, sources)
             if offset is None:

@@ -14,6 +14,7 @@ from engine.store.models import Run
 from engine.store.queries import run_detail
 from engine.store.runs import request_kill, request_stop, transition
 from engine.store.views import Status
+from engine.supervisor.rows import busy
 
 SLOW = {"steps": 100_000, "pause": 0.01}
 
@@ -159,3 +160,22 @@ def test_a_second_process_for_a_live_run_is_refused(bench: Bench) -> None:
     second = subprocess.run(bench.command(bench.run_dir(run_id)), capture_output=True, text=True, check=False)
     assert second.returncode == 2
     assert f"is being run by process {bench.pid(run_id)}" in second.stderr
+
+
+def test_a_run_of_another_host_is_left_alone(bench: Bench) -> None:
+    run_id = bench.queue()
+    transition(bench.store, run_id, from_={Status.QUEUED}, to=Status.STARTING, host="elsewhere")
+    transition(bench.store, run_id, from_={Status.STARTING}, to=Status.RUNNING, pid=1, pid_started=1.0)
+    supervisor = bench.supervisor()
+    supervisor.tick()
+    assert bench.status(run_id) is Status.RUNNING
+    assert supervisor.idle
+    assert not busy(bench.store)
+
+
+def test_a_run_resumed_here_after_it_was_on_another_host_is_ours(bench: Bench) -> None:
+    run_id = bench.queue()
+    with bench.store.write() as session:
+        session.execute(update(Run).where(Run.id == run_id).values(host="elsewhere"))
+    bench.until_ended(bench.supervisor(), run_id)
+    assert bench.status(run_id) is Status.FINISHED

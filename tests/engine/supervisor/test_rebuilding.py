@@ -35,9 +35,9 @@ def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     rows = {table: connection.execute(query).fetchall() for table, query in queries.items()}
     names = [column[1] for column in connection.execute("PRAGMA table_info(run)")]
     # Where a run was is in its environment record, which the test's stage does not write.
-    devices, best = names.index("devices"), names.index("best_evaluation")
+    other = {names.index(name) for name in ("host", "devices", "best_evaluation")}
     rows["run"] = [
-        tuple(value for index, value in enumerate(row) if index not in (devices, best)) for row in rows["run"]
+        tuple(value for index, value in enumerate(row) if index not in other) for row in rows["run"]
     ]
     connection.close()
     return rows
