@@ -244,12 +244,18 @@ def score(
 
 @app.command()
 def check(
-    data: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Data set folder.")], as_json: Json = False
+    data: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Data set folder.")],
+    quick: Annotated[bool, typer.Option("--quick", help="List the frames, do not decode them.")] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Look at the frames of N videos of each split only."),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Validate a data set: counts, missing modalities, broken files. Exit 2 where something is broken."""
     from app.verbs.data import check_data
 
-    raise typer.Exit(check_data(data, as_json=as_json))
+    raise typer.Exit(check_data(data, as_json=as_json, quick=quick, sample=sample))
 
 
 @app.command()

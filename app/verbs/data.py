@@ -26,11 +26,18 @@ def score_submission(result: Path, truth: Path, *, as_json: bool) -> None:
         print_scores(scores)
 
 
-def check_data(data: Path, *, as_json: bool) -> int:
-    """Read a whole data set and tell what is in it and what is broken; 2 where anything is, else 0."""
+def check_data(data: Path, *, as_json: bool, quick: bool = False, sample: int | None = None) -> int:
+    """Read a data set and tell what is in it and what is broken; 2 where anything is, else 0.
+
+    Args:
+        quick: list the frames without decoding them.
+        sample: look at the frames of so many videos a split; None for all.
+    """
     from engine.data.check import check_dataset
 
-    report = check_dataset(data, progress=_tell if sys.stderr.isatty() else None)
+    report = check_dataset(
+        data, deep=not quick, sample_videos=sample, progress=_tell if sys.stderr.isatty() else None
+    )
     if as_json:
         print_json(report)
     else:
@@ -56,6 +63,8 @@ def _print_report(report: "DatasetReport") -> None:
             f"{split.split:<10} {split.videos} videos, {split.labelled} labelled, {split.frames} frames",
             end="",
         )
+        if split.checked < split.videos:
+            print(f" in {split.checked} of the videos", end="")
         print(f" ({split.fewest_frames} to {split.most_frames} a video)" if split.frames else "")
         if missing:
             print(f"{'':<10} {missing.replace('without everything', 'with nothing at all')}")

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from data_helpers import jpeg, write_zip
 from test_features import made_up, npy, write_features_zip
+from typer.testing import CliRunner
 
+from app.cli import app
 from engine.data.check import DatasetReport, check_dataset
 from engine.errors import DataError
 
@@ -123,6 +125,21 @@ def test_a_sample_of_the_videos_can_be_looked_at(sample: Path) -> None:
     assert [one.checked for one in report.splits] == [10, 10, 10]
     assert seen[0] == ("labeled", 1, 10)
     assert seen[-1] == ("test", 10, 10)
+
+
+def test_the_verb_decodes_nothing_when_quick_and_looks_at_a_sample(
+    write_split: Write, tmp_path: Path
+) -> None:
+    write_split([{"id": video, "title": "x", "category_id": "0101"} for video in ("a", "b", "cut")])
+    write_zip(tmp_path / "set", "labeled", "cut", {"1.jpg": jpeg()[:900]})
+    command = CliRunner()
+    verb = ["check", str(tmp_path / "set")]
+    assert command.invoke(app, verb).exit_code == 2
+    assert command.invoke(app, [*verb, "--quick"]).exit_code == 0
+    sampled = command.invoke(app, [*verb, "--sample", "1"])
+    assert sampled.exit_code == 0
+    assert "0 frames in 1 of the videos" in sampled.stdout
+    assert command.invoke(app, [*verb, "--sample", "0"]).exit_code == 2
 
 
 def test_ready_made_features_stand_for_frames(write_split: Write, tmp_path: Path) -> None:
