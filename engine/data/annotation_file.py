@@ -146,6 +146,8 @@ def _record(item: Any, number: int) -> Annotation | BrokenRecord:
     asr = _text(item.get("asr"), f"{where}: asr", problems)
     ocr = _ocr(item.get("ocr"), f"{where}: ocr", problems)
     category = item.get("category_id")
+    if category == "":
+        category = None
     if category is not None and not (isinstance(category, str) and is_code(category)):
         shown = f"'{printable(category[:40])}'" if isinstance(category, str) else _kind(category)
         problems.append((UNKNOWN_CATEGORY, f"{where}: category_id is {shown}, not two digits for each level"))

@@ -23,7 +23,7 @@ from engine.data.columns import Ragged, RaggedWriter, building, open_flat
 from engine.data.taxonomy import Taxonomy
 from engine.errors import DataError
 
-_FORMAT = 1
+_FORMAT = 2
 _EXAMPLES = 5
 _TEXTS = ("title", "ocr", "asr")
 

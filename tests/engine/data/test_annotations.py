@@ -54,11 +54,16 @@ def test_every_field_of_every_record_is_there(
 
 def test_missing_and_null_fields_are_normal(write_split: Write, load: Callable[..., AnnotationTable]) -> None:
     path = write_split(
-        [{"id": "a"}, {"id": "b", "title": None, "asr": None, "ocr": None, "category_id": None}], "test"
+        [
+            {"id": "a"},
+            {"id": "b", "title": None, "asr": None, "ocr": None, "category_id": None},
+            {"id": "c", "category_id": ""},
+        ],
+        "test",
     )
     table = load(path, on_error="fail")
     assert [table.title(0), table.ocr(1), table.asr(1)] == ["", "", ""]
-    assert list(table.labels) == [-1, -1]
+    assert list(table.labels) == [-1, -1, -1]
     assert table.labels.dtype == np.int64
     assert table.taxonomy.codes == ()
 
