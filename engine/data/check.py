@@ -58,9 +58,9 @@ class SplitReport:
     problems: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
-    def note(self, kind: str, detail: str) -> None:
-        """Count a problem and keep some of its kind."""
-        self.problems[kind] = self.problems.get(kind, 0) + 1
+    def note(self, kind: str, detail: str, times: int = 1) -> None:
+        """Count a problem, of so many videos, and keep some of its kind."""
+        self.problems[kind] = self.problems.get(kind, 0) + times
         if len(lines := self.examples.setdefault(kind, [])) < _EXAMPLES:
             lines.append(detail)
 
@@ -129,9 +129,10 @@ def check_dataset(
     taxonomy = Taxonomy.from_codes([])
     for split in present:
         report = SplitReport(split)
-        has_text = _check_annotations(root, report, split_of, code_counts)
+        first_of: dict[str, str] = {}
+        has_text = _check_annotations(root, report, split_of, code_counts, first_of)
         if split == "labeled":
-            taxonomy = _check_categories(root, report, code_counts)
+            taxonomy = _check_categories(root, report, code_counts, first_of)
         _check_frames(root, report, has_text, deep, sample_videos, progress)
         reports.append(report)
     total: Counter[str] = Counter()
@@ -142,9 +143,13 @@ def check_dataset(
 
 
 def _check_annotations(
-    root: Path, report: SplitReport, split_of: dict[str, str], code_counts: Counter[str]
+    root: Path,
+    report: SplitReport,
+    split_of: dict[str, str],
+    code_counts: Counter[str],
+    first_of: dict[str, str],
 ) -> dict[str, bool]:
-    """Ids of the split's videos, and whether each has any text."""
+    """Ids of the split's videos, and whether each has any text; `first_of` gets an id of each category."""
     has_text: dict[str, bool] = {}
     try:
         for record in read_annotations(root / "annotations" / f"{report.split}.json"):
@@ -163,6 +168,7 @@ def _check_annotations(
                 report.labelled += 1
                 if report.split == "labeled":
                     code_counts[record.category] += 1
+                    first_of.setdefault(record.category, record.id)
             for modality in ("title", "ocr", "asr"):
                 report.missing[modality] += not getattr(record, modality)
             has_text[record.id] = bool(record.title or record.ocr or record.asr)
@@ -172,7 +178,9 @@ def _check_annotations(
     return has_text
 
 
-def _check_categories(root: Path, report: SplitReport, code_counts: Counter[str]) -> Taxonomy:
+def _check_categories(
+    root: Path, report: SplitReport, code_counts: Counter[str], first_of: Mapping[str, str]
+) -> Taxonomy:
     listed = None
     try:
         listed = load_categories(root / CATEGORIES_FILE)
@@ -181,8 +189,9 @@ def _check_categories(root: Path, report: SplitReport, code_counts: Counter[str]
     taxonomy = usual_taxonomy(code_counts) if listed is None else listed
     where = "the usual number of levels" if listed is None else CATEGORIES_FILE
     for code in [code for code in code_counts if code not in taxonomy]:
-        for _ in range(code_counts.pop(code)):
-            report.note(UNKNOWN_CATEGORY, f"category_id '{code}' is not in {where}")
+        times = code_counts.pop(code)
+        videos = f"id {first_of[code]}" + (f" and {times - 1} more" if times > 1 else "")
+        report.note(UNKNOWN_CATEGORY, f"{videos}: category_id '{code}' is not in {where}", times)
     return taxonomy
 
 

@@ -110,6 +110,20 @@ def test_every_kind_of_damage_is_counted_and_named(write_split: Write, tmp_path:
     assert (leaves.commonest.code, leaves.commonest.name, leaves.commonest.videos) == ("0102", "饭", 2)
 
 
+def test_an_unknown_category_is_told_once_with_a_video_that_has_it(
+    write_split: Write, tmp_path: Path
+) -> None:
+    videos = {"a": "0101", "b": "0999", "c": "0999", "d": "0998"}
+    write_split([{"id": video, "category_id": code} for video, code in videos.items()])
+    (tmp_path / "set" / "categories.json").write_text(json.dumps({"01": "美食", "0101": "面"}))
+    (split,) = check_dataset(tmp_path / "set").splits
+    assert split.problems == {"unknown category": 3}
+    assert split.examples["unknown category"] == [
+        "id b and 1 more: category_id '0999' is not in categories.json",
+        "id d: category_id '0998' is not in categories.json",
+    ]
+
+
 def test_a_shallow_check_lists_frames_and_a_deep_one_decodes_them(write_split: Write, tmp_path: Path) -> None:
     write_split([{"id": "cut", "category_id": "0101"}])
     write_zip(tmp_path / "set", "labeled", "cut", {"1.jpg": jpeg()[:900]})
