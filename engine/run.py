@@ -47,7 +47,9 @@ def run_stage(run_dir: Path, stage: Callable[[RunContext], None]) -> int:
 
     Returns the exit code. Whatever the stage raises ends up as the run's state, in its records and its log.
     """
-    run_dir = run_dir.resolve()
+    run_dir = (
+        run_dir.absolute()
+    )  # links stay: `runs/` may be one, and the workspace is where it is, not its target
     try:
         take_or_inherit_lock(run_dir)
         workspace = Workspace.open(run_dir.parent.parent)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.environment import describe_environment, write_patch
-from engine.records import AnyRecord, Environment, Metrics, State, read_records
+from engine.records import AnyRecord, Checkpoint, Environment, Metrics, State, read_records
 from engine.run import FAILED, FINISHED, NOT_RUN, STOPPED
 from engine.runlock import is_locked, read_holder
 from engine.telemetry import Telemetry
@@ -275,3 +275,21 @@ def test_only_listed_environment_variables_are_recorded(
     values = describe_environment(tmp_path, Telemetry())
     assert values["env.OMP_NUM_THREADS"] == "2"
     assert "swordfish" not in str(values)
+
+
+def test_a_linked_runs_folder_leaves_the_workspace_where_it_is(tmp_path: Path) -> None:
+    disk, workspace = tmp_path / "disk" / "store", tmp_path / "workspace"
+    disk.mkdir(parents=True)
+    workspace.mkdir()
+    (workspace / "runs").symlink_to(disk)
+    folder = workspace / "runs" / "1-run"
+    folder.mkdir()
+    body = (
+        "print('root', context.workspace.root, os.getcwd())\n"
+        "(context.run_dir / 'model.bin').touch()\n"
+        "context.recorder.checkpoint(Path('model.bin'), step=1, kind='last')"
+    )
+    code, output = carry_out(folder, body)
+    assert code == FINISHED, output
+    assert f"root {workspace} {workspace}" in output
+    assert [record.path for record in records(folder) if isinstance(record, Checkpoint)] == ["model.bin"]
