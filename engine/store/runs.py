@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, insert, select, update
+from sqlalchemy import CursorResult, bindparam, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from engine.errors import RunError
@@ -30,7 +30,10 @@ BEST_METRIC = "val/f1_mean"
 ParamValue = str | int | float | bool | None
 _PARAM_TEXT = 1000  # characters kept for filters; the config has the whole value
 _NEXT: dict[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.STARTING, Status.FAILED, Status.CANCELLED, Status.SKIPPED}),
+    # A resumed run that leaves the queue is stopped, not cancelled or skipped: it can be resumed again.
+    Status.QUEUED: frozenset(
+        {Status.STARTING, Status.STOPPED, Status.FAILED, Status.CANCELLED, Status.SKIPPED}
+    ),
     Status.STARTING: frozenset(
         {Status.QUEUED, Status.RUNNING, Status.FINISHED, Status.STOPPED, Status.FAILED, Status.CRASHED}
     ),
@@ -109,16 +112,19 @@ def set_waiting(store: Store, reasons: Mapping[int, str | None]) -> None:
     """Write why each queued run waits; unchanged reasons write nothing."""
     if not reasons:
         return
+    queued = Run.status == Status.QUEUED.value
+    query = select(Run.id, Run.waiting_for).where(queued)
     with store.connection() as connection:
-        query = select(Run.id, Run.waiting_for).where(Run.id.in_(reasons), Run.status == Status.QUEUED.value)
-        changed = {
-            row.id: reasons[row.id] for row in connection.execute(query) if row.waiting_for != reasons[row.id]
-        }
+        changed = [
+            {"waiting": row.id, "reason": reasons[row.id]}
+            for row in connection.execute(query)
+            if row.id in reasons and row.waiting_for != reasons[row.id]
+        ]
     if not changed:
         return
+    statement = update(Run).where(Run.id == bindparam("waiting"), queued)
     with store.write() as session:
-        for run_id, reason in changed.items():
-            _set_where(session, run_id, [Status.QUEUED], {"waiting_for": reason})
+        session.connection().execute(statement.values(waiting_for=bindparam("reason")), changed)
 
 
 def request_stop(store: Store, run_id: int) -> None:

@@ -42,6 +42,7 @@ class QueuedRow:
     directory: str
     intent: Intent
     gpus: int
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,15 @@ def live_rows(store: Store) -> list[LiveRow]:
 def queued_rows(store: Store) -> list[QueuedRow]:
     """The queue: higher priority first, then older."""
     query = (
-        select(Run.id, Run.name, Run.directory, Run.intent, Run.gpus)
+        select(Run.id, Run.name, Run.directory, Run.intent, Run.gpus, Run.attempt)
         .where(Run.status == Status.QUEUED.value)
         .order_by(Run.priority.desc(), Run.id)
     )
     with store.connection() as connection:
         rows = connection.execute(query).all()
-    return [QueuedRow(row.id, row.name, row.directory, Intent(row.intent), row.gpus) for row in rows]
+    return [
+        QueuedRow(row.id, row.name, row.directory, Intent(row.intent), row.gpus, row.attempt) for row in rows
+    ]
 
 
 def busy(store: Store) -> bool:

@@ -187,6 +187,8 @@ class Supervisor:
         set_waiting(self._store, waiting)
 
     def _leave_queue(self, row: QueuedRow, status: Status, error: str | None) -> None:
+        if row.attempt > 1:  # it has something to go on from: resuming must stay possible
+            status, error = Status.STOPPED, error or "stopped while it waited in the queue"
         if transition(self._store, row.id, from_={Status.QUEUED}, to=status, error=error):
             log.info("%s: %s%s", _named(row), status, f": {error}" if error else "")
             self._write_manifest(row.id)

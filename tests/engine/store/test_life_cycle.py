@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy.event import listen
 from store_helpers import add, advance, evaluation, new_run, take_in
 
 from engine.errors import RunError
@@ -221,3 +222,13 @@ def test_live_and_waiting_runs_are_listed_the_queue_in_its_order(store: Store) -
     advance(store, live, Status.STARTING)
     assert [run.id for run in live_runs(store)] == [live]
     assert [run.id for run in waiting_runs(store)] == [high, low, later]
+
+
+def test_thousands_of_reasons_are_written_in_one_go(store: Store) -> None:
+    ids = create_runs(store, [new_run(f"run-{number}") for number in range(1200)])
+    reasons: dict[int, str | None] = dict.fromkeys(ids, "the CPU slot is busy")
+    statements: list[bool] = []
+    listen(store._writer, "before_cursor_execute", lambda *arguments: statements.append(arguments[-1]))
+    set_waiting(store, reasons | {id_: None for id_ in range(100_000, 140_000)})
+    assert len(statements) < 10
+    assert {row.waiting_for for row in waiting_runs(store)} == {"the CPU slot is busy"}

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from supervisor_bench import Bench
 
 from engine.errors import ReeltopError
+from engine.store.models import Run
 from engine.store.queries import run_detail
 from engine.store.runs import create_runs, request_stop, resume_run
 from engine.store.views import NewInput, Status
@@ -58,6 +60,32 @@ def test_a_queued_run_that_is_stopped_is_cancelled_and_never_starts(bench: Bench
     bench.until_ended(bench.supervisor(), run_id)
     assert bench.status(run_id) is Status.CANCELLED
     assert not (bench.run_dir(run_id) / "records.bin").exists()
+
+
+def test_a_resumed_run_that_is_stopped_in_the_queue_can_be_resumed_again(bench: Bench) -> None:
+    run_id = bench.queue(config=SLOW)
+    supervisor = bench.supervisor()
+    bench.until_training(supervisor, run_id)
+    request_stop(bench.store, run_id)
+    bench.until_ended(supervisor, run_id)
+    resume_run(bench.store, run_id)
+    request_stop(bench.store, run_id)
+    bench.until_ended(supervisor, run_id)
+    row = bench.row(run_id)
+    assert (row.status, row.error) == (Status.STOPPED, "stopped while it waited in the queue")
+    resume_run(bench.store, run_id)
+
+
+def test_a_resumed_run_whose_input_is_lost_can_be_resumed_again(bench: Bench) -> None:
+    supervisor = bench.supervisor()
+    source = bench.queue("source", config={"end": "bug"})
+    bench.until_ended(supervisor, source)
+    run_id = bench.queue("reader", needs=[source])
+    with bench.store.write() as session:
+        session.execute(update(Run).where(Run.id == run_id).values(attempt=2))
+    bench.until_ended(supervisor, run_id)
+    row = bench.row(run_id)
+    assert (row.status, row.error) == (Status.STOPPED, f"needs run {source} (source), which failed")
 
 
 def test_a_run_waits_for_its_input_and_gets_its_path(bench: Bench) -> None:
