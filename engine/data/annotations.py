@@ -73,16 +73,6 @@ class AnnotationTable:
         """Speech of a row, empty where missing."""
         return self._texts["asr"].text(row)
 
-    @property
-    def categories(self) -> NDArray[np.str_]:
-        """Category code of every row as the file gives it, empty where there is none."""
-        codes: NDArray[np.str_] = np.array([*self._codes, ""])[self._code_of_row]
-        return codes
-
-    def byte_lengths(self, segment: str) -> NDArray[np.int64]:
-        """UTF-8 bytes of `title`, `ocr` or `asr` of every row, int64 [n]."""
-        return self._texts[segment].lengths()
-
     def _labels(self) -> NDArray[np.int64]:
         leaf = np.array(
             [self.taxonomy.index(code) if code in self.taxonomy else -1 for code in self._codes] + [-1],

@@ -48,7 +48,6 @@ def test_every_field_of_every_record_is_there(
     assert (table.title(1), table.ocr(1), table.asr(1)) == ("", "", "")
     assert table.taxonomy.codes == ("0001", "0102")
     assert list(table.labels) == [1, 0]
-    assert list(table.categories) == ["0102", "0001"]
     assert not table.problems
 
 
@@ -211,7 +210,7 @@ def test_half_a_surrogate_pair_does_not_break_the_text(
 
 def test_an_empty_list_is_an_empty_table(write_split: Write, load: Callable[..., AnnotationTable]) -> None:
     table = load(write_split([]))
-    assert len(table) == len(table.labels) == len(table.categories) == 0
+    assert len(table) == len(table.labels) == 0
 
 
 def test_the_second_load_reads_the_cache_and_a_changed_file_does_not(
