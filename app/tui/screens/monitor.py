@@ -18,6 +18,7 @@ from app.tui.widgets.live_list import LiveList
 from app.tui.widgets.log_view import LogView
 from app.tui.widgets.machine import Machine
 from app.tui.widgets.metric_chart import MetricChart
+from app.tui.widgets.rates_line import RatesLine
 from app.tui.widgets.wait_list import WaitList
 from engine.store.views import MetricSummary, RunPage, RunRow, Series
 
@@ -57,6 +58,7 @@ class Monitor(RunActions):
             with Container(id="monitor-charts"):
                 yield MetricChart(LOSS, widget_id="chart-loss")
                 yield MetricChart(SCORE, widget_id="chart-score")
+                yield RatesLine(widget_id="chart-rates", classes="dim")
 
     def on_mount(self) -> None:
         self.query_one(LogView).border_title = "log"
@@ -105,6 +107,7 @@ class Monitor(RunActions):
                 if (run := self._charted()) is not None and run.id == run_id:
                     for chart in self.query(MetricChart):
                         chart.show_summary(summaries.get(chart.key))
+                    self.query_one(RatesLine).show(summaries)
             case SeriesOf(run_id=run_id, key=key):
                 if (run := self._charted()) is not None and run.id == run_id:
                     self._chart(key).show(cast(Series, value), f"{GLYPHS[run.status]} {title(run)}")
@@ -153,6 +156,7 @@ class Monitor(RunActions):
         elif self._shown is None or run.id != self._shown.id:
             for chart in self.query(MetricChart):
                 chart.show(None, f"{GLYPHS[run.status]} {title(run)}")
+            self.query_one(RatesLine).show({})
             log = self.reeltop.workspace.resolve(run.directory) / "log.txt"
             self.query_one(LogView).follow(log, f"log of {title(run)}")
         self._shown = run

@@ -12,8 +12,11 @@ from app.tui.screens.run import RunScreen
 from app.tui.widgets.live_list import LiveList
 from app.tui.widgets.log_view import LogView
 from app.tui.widgets.metric_chart import MetricChart
+from app.tui.widgets.rates_line import RatesLine
 from app.tui.widgets.wait_list import WaitList
+from engine.records import Metrics
 from engine.store.database import Store
+from engine.store.ingest import ingest
 from engine.store.queries import run_row
 from engine.store.runs import create_runs
 from engine.store.views import Intent
@@ -77,6 +80,28 @@ async def test_a_log_that_cannot_be_read_says_why_and_is_shown_when_it_can(
         await settled(pilot, lambda: "cannot be read: [Errno 21] Is a directory" in log.render_line(0).text)
         path.rmdir()
         await settled(pilot, lambda: "no log yet" in log.render_line(0).text)
+
+
+async def test_speed_learning_rate_and_gradient_are_a_line_below_the_charts_where_there_is_room(
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await shown(app, pilot, settled)
+        line = app.screen.query_one(RatesLine)
+        await settled(pilot, lambda: str(line.content) == "grad 1.3")
+        charts = list(app.screen.query(MetricChart))
+        before = [chart.region for chart in charts]
+        values = {"speed/videos": 531.2, "lr/text": 4.1234e-5}
+        ingest(
+            store, runs["model-1"], [Metrics(time=1.0, step=220, values=values)], old_offset=2, new_offset=3
+        )
+        await settled(pilot, lambda: str(line.content) == "531 videos/s · lr 4.1e-05 · grad 1.3")
+        assert [chart.region for chart in charts] == before
+        assert line.region.height == 1
+        assert line.region.y >= max(region.bottom for region in before)
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot, lambda: not line.display)
 
 
 async def test_stop_asks_once_writes_the_intent_and_has_it_seen_to(
