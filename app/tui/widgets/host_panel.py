@@ -26,13 +26,14 @@ class HostPanel(Label):
     def show(self, host: "HostSample") -> None:
         """Show a sample."""
         cpu = host.cpu_percent
-        cells = max(4, min(20, self.content_size.width - 50))
+        load = f" {'-' if cpu is None else f'{cpu:.0f}%':>4} of {host.cpu_count}"
+        net = f"  net {_rate(host.net_received_per_s):>9} in {_rate(host.net_sent_per_s):>9} out"
+        cells = max(2, min(20, self.content_size.width - len("CPU ") - len(load) - len(net)))
         self.redraw(
             Content.assemble(
                 "CPU ",
                 (bar(None if cpu is None else cpu / 100, cells), "$accent"),
-                f" {'-' if cpu is None else f'{cpu:.0f}%':>4} of {host.cpu_count:<3}    ",
-                f"net {_rate(host.net_received_per_s):>8} in {_rate(host.net_sent_per_s):>8} out\n",
+                f"{load}{net}\n",
                 "RAM ",
                 (bar(host.ram_used / max(1, host.ram_total), cells), "$accent"),
                 f" {size(host.ram_used)} of {size(host.ram_total)}  disk {size(host.disk_free)} free",

@@ -10,7 +10,7 @@ from app.tui.widgets.label import Label
 from engine.format import number, printable
 from engine.store.views import RunDetail, Series
 
-_NAME_CELLS = 11
+_GAP = 2
 
 
 class RunPreview(VerticalScroll, can_focus=False):
@@ -52,19 +52,21 @@ class RunPreview(VerticalScroll, can_focus=False):
         lines: list[Content] = [state_label(run)]
         if run.error:
             lines.append(Content.styled(printable(run.error), "$text-error"))
-        lines += _lines(facts.what(detail))
+        what, scores = facts.what(detail), facts.scores(detail)
+        cells = max(len(name) for name, _ in (*what, *scores, ("loss", ""))) + _GAP
+        lines += _lines(what, cells)
         if self._loss is not None and self._loss.points:
             values = [point.value for point in self._loss.points]
             last = next((summary.last for summary in detail.metrics if summary.key == self._loss.key), None)
-            width = max(4, self.scrollable_content_region.width - _NAME_CELLS - 8)
+            width = max(4, self.scrollable_content_region.width - cells - 8)
             lines.append(
                 Content.assemble(
-                    (f"{'loss':{_NAME_CELLS}}", "$foreground-muted"),
+                    (f"{'loss':{cells}}", "$foreground-muted"),
                     (sparkline(values, width), "$text-accent"),
                     f" {number(last)}",
                 )
             )
-        lines += _lines(facts.scores(detail))
+        lines += _lines(scores, cells)
         lines.append(Content(""))
         lines += [
             Content.assemble((f"{name} ", "$foreground-muted"), value)
@@ -73,5 +75,5 @@ class RunPreview(VerticalScroll, can_focus=False):
         label.update(Content("\n").join(lines))
 
 
-def _lines(pairs: list[tuple[str, str]]) -> list[Content]:
-    return [Content.assemble((f"{name:{_NAME_CELLS}}", "$foreground-muted"), value) for name, value in pairs]
+def _lines(pairs: list[tuple[str, str]], cells: int) -> list[Content]:
+    return [Content.assemble((f"{name:{cells}}", "$foreground-muted"), value) for name, value in pairs]

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 
+import pytest
 from conftest import new_run, train, write_log  # type: ignore[import-not-found]
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.confirm import Confirm
 from app.tui.screens.monitor import Monitor
 from app.tui.screens.run import RunScreen
+from app.tui.widgets.host_panel import HostPanel
 from app.tui.widgets.live_list import LiveList
 from app.tui.widgets.log_view import LogView
 from app.tui.widgets.metric_chart import MetricChart
@@ -20,6 +22,7 @@ from engine.store.ingest import ingest
 from engine.store.queries import run_row
 from engine.store.runs import create_runs
 from engine.store.views import Intent
+from engine.telemetry import HostSample, Telemetry
 from engine.workspace import Workspace
 
 
@@ -102,6 +105,22 @@ async def test_speed_learning_rate_and_gradient_are_a_line_below_the_charts_wher
         assert line.region.y >= max(region.bottom for region in before)
         await pilot.resize_terminal(80, 24)
         await settled(pilot, lambda: not line.display)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (110, 30), (120, 36), (160, 50)])
+async def test_the_machine_panel_shows_its_rates_whole(
+    workspace: Workspace, settled: Callable, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    most, rate = (1 << 40) - 1, (1 << 20) - 1  # as long as sizes and rates get
+    sample = HostSample(100.0, 128, most, most, most, most, rate, rate)
+    monkeypatch.setattr(Telemetry, "host", lambda _telemetry: sample)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot, lambda: isinstance(app.screen, Monitor) and app.screen.is_mounted)
+        panel = app.screen.query_one(HostPanel)
+        await settled(pilot, lambda: "RAM" in str(panel.content))
+        assert "net 1024KiB/s in 1024KiB/s out" in str(panel.content)
+        assert max(len(line) for line in str(panel.content).splitlines()) <= panel.content_size.width
 
 
 async def test_stop_asks_once_writes_the_intent_and_has_it_seen_to(

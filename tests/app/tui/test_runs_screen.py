@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from conftest import new_run  # type: ignore[import-not-found]
 
 from app.tui.app import ReeltopApp
@@ -130,6 +131,20 @@ async def test_the_preview_follows_the_cursor_where_there_is_room(
         await settled(pilot, lambda: "micro 0.8329" in str(label.content) and "▁" in str(label.content))
         await pilot.resize_terminal(100, 30)
         await settled(pilot, lambda: not app.screen.query_one(RunPreview).display)
+
+
+@pytest.mark.parametrize("size", [(150, 40), (120, 36)])
+async def test_names_in_the_preview_are_apart_from_their_values(
+    workspace: Workspace, store: Store, settled: Callable, size: tuple[int, int]
+) -> None:
+    create_runs(store, [new_run("model-1", experiment="sample")])
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot, settled, 1)
+        label = app.screen.query_one(RunPreview).query_one(Label)
+        await settled(pilot, lambda: "sample" in str(label.content))
+        found = [line for line in str(label.content).splitlines() if line.startswith(("stage", "experiment"))]
+        assert found == ["stage       finetune", "experiment  sample"]
 
 
 async def test_resume_and_delete_act_on_the_run_under_the_cursor(
