@@ -34,6 +34,12 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"error: {place}{error.strerror or error}; make it usable or name another place", file=sys.stderr
+        )
+        sys.exit(2)
 
 
 @app.callback(invoke_without_command=True)
@@ -68,21 +74,21 @@ def root(
 def init(
     context: typer.Context,
     folder: Annotated[str, typer.Argument(metavar="[DIR]", help="The folder, made if missing.")] = ".",
+    as_json: Json = False,
 ) -> None:
     """Make a workspace: configs/, .gitignore and an empty store."""
     from app.verbs.workspace import init_workspace
 
     _, store = context.obj
-    made = init_workspace(Path(folder), store)
-    print(f"workspace {made.root}: try `reeltop demo`, or `reeltop run configs/sample/pipeline.yaml`")
+    init_workspace(Path(folder), store, as_json=as_json)
 
 
 @app.command()
-def demo(context: typer.Context) -> None:
-    """Make the sample data and models, run configs/sample, watch it."""
+def demo(context: typer.Context, as_json: Json = False) -> None:
+    """Make the sample data and models, run configs/sample, watch it; with --json wait and print its runs."""
     from app.verbs.demo import run_demo
 
-    raise typer.Exit(run_demo(context.obj))
+    raise typer.Exit(run_demo(context.obj, as_json=as_json))
 
 
 @app.command()
@@ -91,11 +97,12 @@ def sample(
     videos: Annotated[int, typer.Option(min=20, max=1_000_000, help="Labelled videos.")] = 600,
     classes: Annotated[int, typer.Option(min=4, max=200, help="Level-2 classes.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 802,
+    as_json: Json = False,
 ) -> None:
     """Write a data set in the challenge's layout, and tiny models for it in DIR/models."""
     from app.verbs.workspace import write_sample
 
-    write_sample(folder, videos=videos, classes=classes, seed=seed)
+    write_sample(folder, videos=videos, classes=classes, seed=seed, as_json=as_json)
 
 
 @app.command("tiny-models")
@@ -107,11 +114,12 @@ def tiny_models(
     hidden: Annotated[int, typer.Option(min=16, max=1024, help="Hidden size.")] = 128,
     layers: Annotated[int, typer.Option(min=1, max=24, help="Layers of each model.")] = 2,
     image_size: Annotated[int, typer.Option(min=16, max=512, help="Pixels of a frame's side.")] = 64,
+    as_json: Json = False,
 ) -> None:
     """Write small untrained BERT and CLIP-vision folders, to try things without a hub."""
     from app.verbs.workspace import write_tiny_models
 
-    write_tiny_models(data, out, hidden=hidden, layers=layers, image_size=image_size)
+    write_tiny_models(data, out, hidden=hidden, layers=layers, image_size=image_size, as_json=as_json)
 
 
 @app.command()
@@ -142,7 +150,7 @@ def ls(
         typer.Argument(metavar="[FILTER]", help="Such as: stage=finetune 'f1_mean>0.6' tag=best"),
     ] = None,
     sort: Annotated[str, typer.Option(help="Column or metric; a leading - is descending.")] = "-created",
-    limit: Annotated[int, typer.Option(min=1, help="Rows.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows.")] = 100,
     as_json: Json = False,
 ) -> None:
     """List runs."""
@@ -165,11 +173,12 @@ def logs(
     run: Run,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
     lines: Annotated[int | None, typer.Option("-n", "--lines", min=0, help="Only the last lines.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON string.")] = False,
 ) -> None:
     """Print a run's log."""
     from app.verbs.logs import print_log
 
-    print_log(context.obj, run, follow=follow, lines=lines)
+    print_log(context.obj, run, follow=follow, lines=lines, as_json=as_json)
 
 
 @app.command()

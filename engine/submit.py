@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -49,7 +50,7 @@ def plan_file(
 
 def plan_config(workspace: Workspace, store: "Store", config: StageConfig) -> list[NewRun]:
     """The one run of a validated config."""
-    return [_new_run(workspace, store, config, {})]
+    return [_new_run(workspace, store, config, {}, {})]
 
 
 def submit(workspace: Workspace, store: "Store", runs: Sequence[NewRun]) -> list[int]:
@@ -59,9 +60,12 @@ def submit(workspace: Workspace, store: "Store", runs: Sequence[NewRun]) -> list
     from engine.supervisor.launch import write_manifest
 
     ids = create_runs(store, runs)
-    for run_id in ids:
-        write_manifest(workspace, store, run_id)
-    ensure_supervisor(workspace)
+    try:
+        for run_id in ids:
+            write_manifest(workspace, store, run_id)
+    finally:
+        # The runs are queued by now, and the supervisor writes every manifest again.
+        ensure_supervisor(workspace)
     return ids
 
 
@@ -75,6 +79,11 @@ def _plan_pipeline(
     name: str,
 ) -> list[NewRun]:
     keys_of_overrides = {text: ".".join(parse_overrides([text])[0][0]) for text in overrides}
+    count = sum(math.prod(len(values) for values in run.matrix.values()) for run in pipeline.runs.values())
+    if count > _MAX_RUNS:
+        raise ConfigError(
+            f"{document.source}: {count} runs are more than {_MAX_RUNS}; make the matrix smaller"
+        )
     members: dict[str, list[StageConfig]] = {}
     known_keys: set[str] = set()
     for key in _ordered(document, pipeline):
@@ -91,14 +100,13 @@ def _plan_pipeline(
             )
     batch: list[NewRun] = []
     index_of: dict[str, int] = {}
+    expanded: dict[str, str] = {}
     for key, configs in members.items():
         for config in configs:
             index_of[key if len(configs) == 1 else config.name] = len(batch)
-            batch.append(_new_run(workspace, store, config, index_of))
-    if len(batch) > _MAX_RUNS:
-        raise ConfigError(
-            f"{document.source}: {len(batch)} runs are more than {_MAX_RUNS}; make the matrix smaller"
-        )
+            batch.append(_new_run(workspace, store, config, index_of, expanded))
+        if len(configs) > 1:
+            expanded[key] = configs[0].name
     return batch
 
 
@@ -145,13 +153,23 @@ def _expand(
 
 
 def _new_run(
-    workspace: Workspace, store: "Store", config: StageConfig, index_of: Mapping[str, int]
+    workspace: Workspace,
+    store: "Store",
+    config: StageConfig,
+    index_of: Mapping[str, int],
+    expanded: Mapping[str, str],
 ) -> NewRun:
     settings = plain(config)
     _check_data(workspace, settings)
     inputs = []
     for role, given in settings.get("inputs", {}).items():
         for reference in [given] if isinstance(given, str) else given or []:
+            name = _split_reference(reference)[0]
+            if name in expanded:
+                raise ConfigError(
+                    f"inputs.{role}: {printable(name)} has a matrix, so it is several runs; "
+                    f"name one of them, such as {printable(expanded[name])}"
+                )
             found = _find_input(workspace, store, role, reference, index_of)
             if found is not None:
                 inputs.append(found)
@@ -200,8 +218,14 @@ def _split_reference(reference: str) -> tuple[str, str | None]:
 
 def _check_data(workspace: Workspace, settings: dict[str, Any]) -> None:
     """A run on a data set that is not there should not have to wait in the queue to fail."""
-    root = settings.get("data", {}).get("root")
-    if root is not None and not (workspace.resolve(root) / "annotations").is_dir():
+    data = settings.get("data", {})
+    root, annotations = data.get("root"), data.get("annotations")
+    if annotations is not None:
+        if not workspace.resolve(annotations).is_file():
+            raise ConfigError(
+                f"data.annotations: {printable(annotations)} is no file; name an annotations JSON"
+            )
+    elif root is not None and not (workspace.resolve(root) / "annotations").is_dir():
         raise ConfigError(
             f"data.root: {printable(root)} has no annotations folder; name a data set, or make one with "
             f"`reeltop sample {printable(root)}`"

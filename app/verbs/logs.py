@@ -1,5 +1,6 @@
 """Printing a run's log."""
 
+import json
 import os
 import sys
 import time
@@ -17,7 +18,9 @@ _PIECE = 1 << 16
 _POLL_SECONDS = 0.25
 
 
-def print_log(workspace: Workspace, reference: str, *, follow: bool, lines: int | None) -> None:
+def print_log(
+    workspace: Workspace, reference: str, *, follow: bool, lines: int | None, as_json: bool = False
+) -> None:
     """The log of a run, control characters made visible; with `follow` until the run ends."""
     from app.verbs.runs import open_store
     from engine.store.queries import run_row
@@ -29,15 +32,26 @@ def print_log(workspace: Workspace, reference: str, *, follow: bool, lines: int 
     if not path.exists() and not follow:
         raise RunError(f"run {run.id} ({printable(run.name)}) has no log yet: it is {run.status}")
     try:
-        _print_from(path, store, run.id, follow=follow, lines=lines)
+        _print_from(workspace, path, store, run.id, follow=follow, lines=lines, as_json=as_json)
     except KeyboardInterrupt:
         return
 
 
-def _print_from(path: Path, store: "Store", run_id: int, *, follow: bool, lines: int | None) -> None:
+def _print_from(
+    workspace: Workspace,
+    path: Path,
+    store: "Store",
+    run_id: int,
+    *,
+    follow: bool,
+    lines: int | None,
+    as_json: bool,
+) -> None:
     from engine.store.queries import run_row
+    from engine.supervisor.client import ensure_supervisor
 
     while follow and not path.exists() and not run_row(store, run_id).status.ended:
+        ensure_supervisor(workspace)
         time.sleep(_POLL_SECONDS)
     if not path.exists():
         return
@@ -47,10 +61,15 @@ def _print_from(path: Path, store: "Store", run_id: int, *, follow: bool, lines:
         while True:
             ended = run_row(store, run_id).status.ended
             while piece := file.readline(_PIECE):
-                sys.stdout.write(_shown(piece))
+                line = _shown(piece)
+                sys.stdout.write(
+                    json.dumps(line.rstrip("\n"), ensure_ascii=False) + "\n" if as_json else line
+                )
             sys.stdout.flush()
             if not follow or ended:
                 return
+            # Without a supervisor nobody would notice the run's end.
+            ensure_supervisor(workspace)
             time.sleep(_POLL_SECONDS)
 
 

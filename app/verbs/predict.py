@@ -31,30 +31,39 @@ def predict_file(workspace: Workspace, reference: str, annotations: Path, out: P
     store = Store.open(workspace.store_url)
     model_id = find_run(store, reference)
     model = run_detail(store, model_id)
+    if model.run.stage != "finetune":
+        raise RunError(
+            f"run {model_id} ({printable(model.run.name)}) is of stage {model.run.stage}; name a finetune run"
+        )
     if checkpoint_of(store, model_id, "best") is None and checkpoint_of(store, model_id, "last") is None:
         raise RunError(f"run {model_id} ({printable(model.run.name)}) has no checkpoint to predict with")
     if not annotations.is_file():
         raise DataError(
             f"{annotations}: no such file; name an annotations JSON such as DATA/annotations/test.json"
         )
-    if not out.absolute().parent.is_dir():
-        raise ReeltopError(f"{out}: its folder does not exist; make it or name another place")
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ReeltopError(f"{out}: name a file in a folder that exists, such as result.csv")
     absolute = annotations.resolve()
-    root = absolute.parent.parent if absolute.parent.name == "annotations" else absolute.parent
-    features = next((given.source_run for given in model.inputs if given.role == "features"), None)
+    # Frames lie beside the annotations in a data set; of a file that lies elsewhere, in the model's own data set.
+    in_data_set = absolute.parent.name == "annotations"
+    root = str(absolute.parent.parent) if in_data_set else model.config["data"]["root"]
+    features = model.config["inputs"]["features"]
+    for given in model.inputs:
+        if given.role == "features":
+            features = str(given.source_run)
     config = PredictConfig.model_validate(
         {
             "stage": "predict",
-            "name": f"predict {model.run.name}",
+            "name": f"predict {model.run.name}"[:200].rstrip(),
             "gpus": model.run.gpus,
             "data": {
-                "root": str(root),
+                "root": root,
                 "split": absolute.stem if absolute.stem in _SPLITS else "test",
                 "annotations": str(absolute),
             },
             "inputs": {
                 "model": str(model_id),
-                "features": str(features) if features is not None else None,
+                "features": features,
             },
         }
     )

@@ -11,6 +11,7 @@ from engine.format import duration, printable, score
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
+    from engine.store.database import Store
     from engine.store.views import NewRun, RunRow
 
 _POLL_SECONDS = 0.25
@@ -65,6 +66,12 @@ def wait_for(workspace: Workspace, ids: Sequence[int], *, as_json: bool) -> int:
             teller.tell(runs)
             if all(run.status.ended for run in runs):
                 break
+            if stuck := _stuck(store, runs):
+                print(
+                    f"the rest cannot go on: run {stuck.id} {printable(stuck.name)} {note(stuck)}",
+                    file=sys.stderr,
+                )
+                break
             ensure_supervisor(workspace)
             time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
@@ -81,6 +88,25 @@ def wait_for(workspace: Workspace, ids: Sequence[int], *, as_json: bool) -> int:
                     file=sys.stderr,
                 )
     return 0 if all(run.status is Status.FINISHED for run in runs) else 1
+
+
+def _stuck(store: "Store", runs: Sequence["RunRow"]) -> "RunRow | None":
+    """A queued run, where all that is left are queued runs that wait for stopped or crashed ones."""
+    from engine.store.queries import run_detail
+    from engine.store.views import Status
+
+    waiting = [run for run in runs if not run.status.ended]
+    if any(run.status is not Status.QUEUED for run in waiting):
+        return None
+    stuck: dict[int, RunRow] = {}
+    for run in waiting:
+        sources = run_detail(store, run.id).inputs
+        if any(
+            one.source_status in (Status.STOPPED, Status.CRASHED) or one.source_run in stuck
+            for one in sources
+        ):
+            stuck[run.id] = run
+    return waiting[0] if len(stuck) == len(waiting) else None
 
 
 class _Teller:

@@ -21,7 +21,7 @@ def shipped_configs() -> Path:
     raise ReeltopError(f"the shipped configs are missing beside {around}; install reeltop again")
 
 
-def init_workspace(folder: Path, store: str | None = None) -> Workspace:
+def init_workspace(folder: Path, store: str | None = None, *, as_json: bool = False) -> None:
     """Fill `folder` with configs, .gitignore and an empty store; what is there already stays as it is."""
     from engine.store.database import Store
 
@@ -37,7 +37,12 @@ def init_workspace(folder: Path, store: str | None = None) -> Workspace:
         ) from None
     workspace = Workspace.open(folder, store)
     Store.open(workspace.store_url).close()
-    return workspace
+    if as_json:
+        print_json({"workspace": str(workspace.root)})
+    else:
+        print(
+            f"workspace {workspace.root}: try `reeltop demo`, or `reeltop run configs/sample/pipeline.yaml`"
+        )
 
 
 def copy_configs(folder: Path) -> None:
@@ -50,7 +55,7 @@ def copy_configs(folder: Path) -> None:
             shutil.copyfile(source, target)
 
 
-def write_sample(folder: Path, *, videos: int, classes: int, seed: int) -> None:
+def write_sample(folder: Path, *, videos: int, classes: int, seed: int, as_json: bool = False) -> None:
     """A sample data set, and tiny models for it.
 
     The models go to `models/<name>` beside `data/` where the folder is some `data/<name>`, else into the folder.
@@ -68,16 +73,24 @@ def write_sample(folder: Path, *, videos: int, classes: int, seed: int) -> None:
             folder, videos=videos, classes=classes, seed=seed, progress=_tell if sys.stderr.isatty() else None
         )
         make_tiny_models(folder, models)
-    print(f"sample data in {_shown(folder)}, tiny models in {_shown(models)}")
+    if as_json:
+        print_json({"data": str(folder), "text": str(models / "bert"), "vision": str(models / "clip")})
+    else:
+        print(f"sample data in {_shown(folder)}, tiny models in {_shown(models)}", file=sys.stderr)
 
 
-def write_tiny_models(data: Path, out: Path, *, hidden: int, layers: int, image_size: int) -> None:
+def write_tiny_models(
+    data: Path, out: Path, *, hidden: int, layers: int, image_size: int, as_json: bool = False
+) -> None:
     """Small untrained text and vision models whose vocabulary comes from the data set's own text."""
     from engine.data.tiny_models import make_tiny_models
 
     with _writing(out):
         make_tiny_models(data, out, hidden=hidden, layers=layers, image_size=image_size)
-    print(f"tiny models in {out / 'bert'} and {out / 'clip'}")
+    if as_json:
+        print_json({"text": str(out / "bert"), "vision": str(out / "clip")})
+    else:
+        print(f"tiny models in {out / 'bert'} and {out / 'clip'}", file=sys.stderr)
 
 
 def run_supervisor(workspace: Workspace, idle: float | None) -> int:

@@ -1,6 +1,6 @@
 """A pipeline file: several runs and what each needs of the others."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ class PipelineRun(Section):
         {}, description="role to a run of this pipeline, or to any run"
     )
     set: dict[str, Any] = Field({}, description="settings by dotted key, over those of the file")
-    matrix: dict[str, list[Any]] = Field(
+    matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
         {}, description="dotted key to values: the run is made once for every combination"
     )
 

@@ -38,7 +38,7 @@ from engine.models.checkpoint import ClassifierSpec, load_weights, save_classifi
 from engine.models.pretrained import load_text_encoder, load_vision_backbone, preprocess_of
 from engine.models.single_stream import SingleStreamClassifier
 from engine.models.vision import FrameEncoder
-from engine.recorder import Recorder
+from engine.recorder import Recorder, StopRequested
 from engine.stages.context import RunContext
 from engine.training.adversarial import FastGradientMethod
 from engine.training.device import Compute, choose_compute
@@ -238,6 +238,8 @@ class ClassificationTask:
         loss_sum = 0.0
         with torch.inference_mode():
             for rows, (_, host_batch) in zip(plan, self._loaded(plan, None), strict=True):
+                if self.recorder.should_stop():
+                    raise StopRequested
                 batch = host_batch.to(self.compute.device)
                 with self.compute.autocast():
                     logits_BC = model(batch)

@@ -76,15 +76,16 @@ class CheckpointFolder:
             kind: `epoch` at an epoch's end, `last` within one; the best so far is reported as `best` too.
         """
         final = self.folder / f"step-{step:08d}"
-        if not final.exists():
-            partial = self.folder / f".partial-{final.name}"
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            write(partial)
-            torch.save(trainer_state, partial / TRAINER_FILE)
-            _sync(partial)
-            partial.rename(final)
-            _sync_folder(self.folder)
+        partial = self.folder / f".partial-{final.name}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        write(partial)
+        torch.save(trainer_state, partial / TRAINER_FILE)
+        _sync(partial)
+        if final.exists():  # saved before its epoch was evaluated
+            self._remove(final)
+        partial.rename(final)
+        _sync_folder(self.folder)
         saved = Saved(step, final)
         self._report(saved, epoch=epoch, kind=kind, f1_mean=f1_mean)
         self._remove_old()
@@ -120,12 +121,15 @@ class CheckpointFolder:
     def _remove_old(self) -> None:
         for saved in self.saved()[: -self.keep]:
             if self.best is None or saved.step != self.best.step:
-                # Renamed first: a kill in the middle of the removal must not leave a checkpoint by halves.
-                doomed = saved.folder.with_name(f".partial-{saved.folder.name}")
-                shutil.rmtree(doomed, ignore_errors=True)
-                saved.folder.rename(doomed)
+                self._remove(saved.folder)
                 self.recorder.checkpoint_deleted(saved.folder)
-                shutil.rmtree(doomed, ignore_errors=True)
+
+    def _remove(self, folder: Path) -> None:
+        # Renamed first: a kill in the middle of the removal must not leave a checkpoint by halves.
+        doomed = folder.with_name(f".partial-old-{folder.name}")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

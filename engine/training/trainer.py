@@ -49,7 +49,11 @@ class Task(Protocol):
         """Accumulate the gradients of one batch; returns losses by name, on the device, detached."""
 
     def evaluate(self, model: nn.Module, *, step: int, epoch: int) -> float | None:
-        """Score `model`, report it, and return its F1-mean; None where there is nothing to score on."""
+        """Score `model`, report it, and return its F1-mean; None where there is nothing to score on.
+
+        Raises:
+            StopRequested: asked to stop before anything was reported.
+        """
 
     def save(self, folder: Path, model: nn.Module) -> None:
         """Write `model` so that it can be used without this run."""
@@ -94,6 +98,9 @@ class Trainer:
         self.ema = WeightAverage(task.model, training.ema) if training.ema is not None else None
         self.saved = CheckpointFolder(folder, recorder, keep=checkpoints.keep)
         self.step = 0
+        # True between the end of an epoch's steps and the end of its evaluation.
+        self._to_evaluate = False
+        self._loss: Tensor | None = None
 
     def run(self, *, resume: bool) -> None:
         """Train to the end.
@@ -105,16 +112,28 @@ class Trainer:
         """
         if resume:
             self._resume()
-        for epoch in range(self.step // self.steps_per_epoch, self.training.epochs):
-            self._train_epoch(epoch)
-            last = epoch + 1 == self.training.epochs
-            model = self.ema.module if self.ema else self.task.model
-            f1_mean = self.task.evaluate(model, step=self.step, epoch=epoch + 1)
-            if last or (epoch + 1) % self.checkpoints.every_epochs == 0:
-                self._save(epoch + 1, kind="epoch", f1_mean=f1_mean)
-            if not last and self.recorder.should_stop():
-                self._save(epoch + 1, kind="epoch", f1_mean=f1_mean)
-                raise StopRequested
+        while self._to_evaluate or self.step < self.total_steps:
+            if not self._to_evaluate:
+                self._train_epoch(self.step // self.steps_per_epoch)
+                self._to_evaluate = True
+            self._finish_epoch(self.step // self.steps_per_epoch)
+
+    def _finish_epoch(self, epoch: int) -> None:
+        """Evaluate what `epoch` epochs have made, and save it where it is due, the best, or the run is to stop."""
+        model = self.ema.module if self.ema else self.task.model
+        try:
+            f1_mean = self.task.evaluate(model, step=self.step, epoch=epoch)
+        except StopRequested:
+            self._save(epoch, kind="last")
+            raise
+        self._to_evaluate = False
+        best = self.saved.candidate(self.step, f1_mean)[0] == self.step
+        last = self.step == self.total_steps
+        stop = self.recorder.should_stop() and not last
+        if last or best or stop or epoch % self.checkpoints.every_epochs == 0:
+            self._save(epoch, kind="epoch", f1_mean=f1_mean)
+        if stop:
+            raise StopRequested
 
     def _train_epoch(self, epoch: int) -> None:
         meter = Meter()
@@ -128,6 +147,7 @@ class Trainer:
 
             self.optimizer.zero_grad(set_to_none=True)
             losses = self.task.backward(batch, self.scaler)
+            self._loss = losses["loss"]
             self.scaler.unscale_(self.optimizer)
             grad_norm = nn.utils.get_total_norm(
                 [p.grad for p in self.task.model.parameters() if p.grad is not None]
@@ -151,7 +171,7 @@ class Trainer:
             self.recorder.log(self.step, values)
             self.recorder.progress(self.step, self.total_steps, unit="step")
             if meter.line_due() or position + 1 == self.steps_per_epoch:
-                self._log_line(epoch, losses["loss"], meter)
+                self._log_line(epoch, meter)
 
             if position + 1 < self.steps_per_epoch:
                 if self.recorder.should_stop():
@@ -161,12 +181,21 @@ class Trainer:
                 if every is not None and self.step % every == 0:
                     self._save(epoch, kind="last")
 
-    def _log_line(self, epoch: int, loss: Tensor, meter: Meter) -> None:
-        value = float(loss)
+    def _checked_loss(self) -> float:
+        """The latest loss, copied from the device.
+
+        Raises:
+            FloatingPointError: it is not a number: what made it must not be saved over good checkpoints.
+        """
+        value = 0.0 if self._loss is None else float(self._loss)
         if value != value:
             raise FloatingPointError(
                 f"train/loss is NaN at step {self.step}: lower training.lr, or set training.precision to fp32"
             )
+        return value
+
+    def _log_line(self, epoch: int, meter: Meter) -> None:
+        value = self._checked_loss()
         left = (self.total_steps - self.step) / max(meter.steps_per_second(), 1e-9)
         log.info(
             "epoch %d/%d step %d/%d loss %s %s videos/s ETA %s",
@@ -185,12 +214,14 @@ class Trainer:
         return {"train/gpu_memory_gib": torch.cuda.max_memory_allocated(self.compute.device) / 2**30}
 
     def _save(self, epoch: int, *, kind: str, f1_mean: float | None = None) -> None:
+        self._checked_loss()
         best_step, best_f1_mean = self.saved.candidate(self.step, f1_mean)
         state: dict[str, Any] = {
             "step": self.step,
             "epoch": epoch,
             "data": self.task.data_fingerprint(),
             "kind": kind,
+            "to_evaluate": self._to_evaluate,
             "f1_mean": f1_mean,
             "best_step": best_step,
             "best_f1_mean": best_f1_mean,
@@ -232,7 +263,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
-        self.step = state["step"]
+        self.step, self._to_evaluate = state["step"], state["to_evaluate"]
         self.recorder.resumed(self.step)
         self.saved.restore(newest, state)
         log.info("resumed from the checkpoint of step %d", self.step)

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from app.verbs.run import wait_for
 from engine.store.database import Store
 from engine.store.runs import create_runs, transition
-from engine.store.views import NewRun, Status
+from engine.store.views import NewInput, NewRun, Status
+from engine.workspace import Workspace
 
 CONFIG = "stage: extract\nname: features\nmodel: {vision: models/clip}\n"
 
@@ -80,7 +82,8 @@ def store(workspace: Path) -> Store:
 def test_init_makes_a_workspace_that_lists_no_runs_and_changes_nothing_twice(
     workspace: Path, reeltop: Reeltop
 ) -> None:
-    assert reeltop("init", "work").code == 0
+    made = reeltop("init", "work", "--json")
+    assert json.loads(made.out)["workspace"] == str(workspace / "work")
     config = workspace / "work" / "configs" / "sample" / "finetune.yaml"
     config.write_text("# mine\n")
     assert reeltop("init", "work").code == 0
@@ -171,6 +174,27 @@ def test_stop_on_a_finished_run_says_that_it_is_over(store: Store, reeltop: Reel
         assert transition(store, run_id, from_={before}, to=after)
     assert "already finished" in reeltop("stop", "done").error
     assert reeltop("resume", "done").code == 2
+
+
+def test_waiting_ends_when_what_is_left_waits_for_a_crashed_run(
+    workspace: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("engine.supervisor.client.ensure_supervisor", lambda _workspace: None)
+    needing = new_run("second", inputs=(NewInput("features", 0, in_batch=True),))
+    last = new_run("third", inputs=(NewInput("model", 1, in_batch=True),))
+    ids = create_runs(store, [new_run("first"), needing, last])
+    for before, after in ((Status.QUEUED, Status.STARTING), (Status.STARTING, Status.CRASHED)):
+        assert transition(store, ids[0], from_={before}, to=after)
+    assert wait_for(Workspace.open(workspace), ids, as_json=True) == 1
+    assert "the rest cannot go on: run 2 second" in capsys.readouterr().err
+
+
+def test_a_workspace_in_which_nothing_can_be_written_is_one_line(
+    workspace: Path, reeltop: Reeltop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.supervisor.client.ensure_supervisor", lambda _workspace: None)
+    (workspace / "runs").write_text("a file where a folder belongs")
+    assert "runs" in reeltop("run", "config.yaml").error
 
 
 def test_a_store_that_is_none_is_told(workspace: Path, reeltop: Reeltop) -> None:

@@ -184,8 +184,7 @@ def empty_zip(data: Path) -> str:
 
 
 def unknown_category(data: Path) -> str:
-    changed_record(data, category_id="9999")
-    return "9999"
+    return changed_record(data, category_id="9999")
 
 
 def duplicate_id(data: Path) -> str:

@@ -85,6 +85,25 @@ def test_a_matrix_makes_a_run_for_every_combination(workspace: Workspace, store:
     assert all(run.config["training"]["epochs"] == 2 for run in runs[1:])
 
 
+def test_a_reference_to_a_run_with_a_matrix_never_takes_another_run_of_that_name(
+    workspace: Workspace, store: Store
+) -> None:
+    create_runs(store, plan_file(workspace, store, workspace.root / "extract.yaml", name="model"))
+    path = workspace.root / "pipeline.yaml"
+    matrix = "matrix: {data.fold: [0, 1]}"
+    path.write_text(PIPELINE.replace("finetune.yaml, ", f"finetune.yaml, {matrix}, "))
+    with pytest.raises(ConfigError, match=r"model has a matrix, .* such as model-fold0"):
+        plan_file(workspace, store, path)
+    path.write_text(PIPELINE.replace("finetune.yaml, ", "finetune.yaml, matrix: {data.fold: []}, "))
+    with pytest.raises(ConfigError, match=r"pipeline.yaml:4: .*matrix"):
+        plan_file(workspace, store, path)
+    path.write_text(
+        PIPELINE.replace("finetune.yaml, ", f"finetune.yaml, matrix: {{seed: {list(range(20000))}}}, ")
+    )
+    with pytest.raises(ConfigError, match="make the matrix smaller"):
+        plan_file(workspace, store, path)
+
+
 def test_runs_that_need_each_other_are_refused(workspace: Workspace, store: Store) -> None:
     path = workspace.root / "pipeline.yaml"
     path.write_text(

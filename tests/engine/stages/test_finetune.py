@@ -120,6 +120,38 @@ def test_stopping_in_the_middle_of_an_epoch_and_resuming_changes_no_bit(
     assert_same_run(run, whole)
 
 
+def test_a_stop_while_an_epoch_is_evaluated_loses_nothing(new_run: NewRun, features: str) -> None:
+    given = settings(features)
+    whole = new_run("finetune", **given).go()
+    run = new_run("finetune", **given)
+    with pytest.raises(StopRequested):
+        run.go(stop_after=5)
+    assert scores(run.records) == []
+    run.go(resumed=True)
+    assert_same_run(run, whole)
+
+
+def test_the_best_epoch_is_saved_even_between_the_regular_checkpoints(new_run: NewRun, features: str) -> None:
+    training = TRAINING | {"epochs": 4}
+    run = new_run("finetune", **settings(features, checkpoints={"every_epochs": 100}, training=training)).go()
+    best = max(scores(run.records), key=lambda score: (score[2], -score[0]))
+    saved = [record for record in run.records if isinstance(record, Checkpoint) and record.kind == "best"]
+    assert (saved[-1].step, saved[-1].f1_mean) == (best[0], best[2])
+    assert (run.directory / saved[-1].path).is_dir()
+
+
+def test_weights_that_are_no_longer_numbers_are_never_saved(
+    new_run: NewRun, features: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("finetune", **settings(features, checkpoints={"every_steps": 2, "keep": 1}))
+    monkeypatch.setattr(
+        torch.optim.AdamW, "step", lambda self, *_: self.param_groups[0]["params"][0].data.fill_(np.nan)
+    )
+    with pytest.raises(FloatingPointError, match=r"NaN at step 2: lower training.lr"):
+        run.go()
+    assert not list((run.directory / "checkpoints").iterdir())
+
+
 def test_a_killed_run_resumes_to_the_same_bits(new_run: NewRun, features: str) -> None:
     given = settings(
         features, checkpoints={"every_steps": 3, "every_epochs": 5}, training=TRAINING | {"epochs": 30}
