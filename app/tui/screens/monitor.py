@@ -24,6 +24,7 @@ from engine.store.views import MetricSummary, RunPage, RunRow, Series
 
 LOSS, SCORE = "train/loss", "val/f1_mean"
 _NEWEST = Page(limit=1)
+_NEWEST_CHARTED = Page(f"{LOSS}<1e99", "-id", limit=1)
 _EMPTY = (
     "No runs yet.\n3 opens Launch: choose a configuration, ctrl+s queues it.\n"
     "Or leave with q and type: reeltop demo"
@@ -42,6 +43,8 @@ class Monitor(RunActions):
     def __init__(self) -> None:
         super().__init__()
         self._newest: RunRow | None = None
+        self._newest_charted: RunRow | None = None
+        self._charted_known = False
         self._answered = False
         self._emptiness: tuple[bool, bool, bool] | None = None
         self._shown: RunRow | None = None
@@ -77,6 +80,8 @@ class Monitor(RunActions):
 
     def requests(self) -> Sequence[Request]:
         wanted: list[Request] = [_NEWEST]
+        if not self._live:
+            wanted.append(_NEWEST_CHARTED)
         if (run := self._charted()) is not None:
             charts = self.query(MetricChart)
             wanted += [SeriesOf(run.id, chart.key, chart.points_wanted) for chart in charts]
@@ -94,6 +99,9 @@ class Monitor(RunActions):
             case WaitingRuns():
                 self.query_one(WaitList).show(self._waiting)
                 self._show_emptiness()
+            case Page() if request == _NEWEST_CHARTED:
+                page = cast(RunPage, value)
+                self._know_charted(page.runs[0] if page.runs else None)
             case Page():
                 page = cast(RunPage, value)
                 self._newest = page.runs[0] if page.runs else None
@@ -112,11 +120,15 @@ class Monitor(RunActions):
                 if (run := self._charted()) is not None and run.id == run_id:
                     self._chart(key).show(cast(Series, value), f"{GLYPHS[run.status]} {title(run)}")
 
+    def refused(self, request: Request, message: str) -> None:
+        if request == _NEWEST_CHARTED:  # no run has logged a loss yet
+            self._know_charted(None)
+
     def current_run(self) -> RunRow | None:
         waiting = self.query_one(WaitList)
         if self.focused is waiting and waiting.current is not None:
             return waiting.current
-        return self.query_one(LiveList).current or waiting.current or self._newest
+        return self.query_one(LiveList).current or waiting.current or self._charted()
 
     def action_focus_log(self) -> None:
         """To the log; again: the log alone."""
@@ -143,7 +155,14 @@ class Monitor(RunActions):
         self.ask()
 
     def _charted(self) -> RunRow | None:
-        return self.query_one(LiveList).current or self._newest
+        """The run under the cursor; when nothing runs, the newest with a curve, else the newest."""
+        if (live := self.query_one(LiveList).current) is not None or not self._charted_known:
+            return live
+        return self._newest_charted or self._newest
+
+    def _know_charted(self, run: RunRow | None) -> None:
+        self._newest_charted, self._charted_known = run, True
+        self._follow()
 
     def _chart(self, key: str) -> MetricChart:
         return next(chart for chart in self.query(MetricChart) if chart.key == key)
@@ -151,6 +170,11 @@ class Monitor(RunActions):
     def _follow(self) -> None:
         """Let charts and log show the run under the cursor."""
         run = self._charted()
+        if self._live:
+            self._charted_known = False  # what is charted afterwards is asked for then
+        elif not self._charted_known:
+            self.ask()
+            return
         if run is None:
             self.query_one(LogView).follow(None)
         elif self._shown is None or run.id != self._shown.id:

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
-from conftest import new_run, train, write_log  # type: ignore[import-not-found]
+from conftest import end, new_run, train, write_log  # type: ignore[import-not-found]
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.confirm import Confirm
@@ -20,8 +21,8 @@ from engine.records import Metrics
 from engine.store.database import Store
 from engine.store.ingest import ingest
 from engine.store.queries import run_row
-from engine.store.runs import create_runs
-from engine.store.views import Intent
+from engine.store.runs import create_runs, transition
+from engine.store.views import Intent, Status
 from engine.telemetry import HostSample, Telemetry
 from engine.workspace import Workspace
 
@@ -121,6 +122,40 @@ async def test_the_machine_panel_shows_its_rates_whole(
         await settled(pilot, lambda: "RAM" in str(panel.content))
         assert "net 1024KiB/s in 1024KiB/s out" in str(panel.content)
         assert max(len(line) for line in str(panel.content).splitlines()) <= panel.content_size.width
+
+
+async def test_when_nothing_runs_the_newest_run_with_a_curve_is_charted(
+    workspace: Workspace, store: Store, settled: Callable
+) -> None:
+    trained, predicted = create_runs(store, [new_run("trained"), new_run("predicted", stage="predict")])
+    train(store, trained, steps=150)
+    end(store, trained, Status.FINISHED)
+    for before, after in pairwise((Status.QUEUED, Status.STARTING, Status.RUNNING, Status.FINISHED)):
+        transition(store, predicted, from_={before}, to=after)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, lambda: isinstance(app.screen, Monitor) and app.screen.is_mounted)
+        log = app.screen.query_one(LogView)
+        await settled(pilot, lambda: "trained" in str(log.border_title))
+        await settled(pilot, lambda: all(chart.query("Plot") for chart in app.screen.query(MetricChart)))
+        assert app.screen.current_run().id == trained
+
+
+async def test_without_any_curve_the_newest_run_is_followed(
+    workspace: Workspace, store: Store, settled: Callable
+) -> None:
+    (only,) = create_runs(store, [new_run("only")])
+    for before, after in pairwise((Status.QUEUED, Status.STARTING, Status.RUNNING)):
+        transition(store, only, from_={before}, to=after)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        log = app.screen.query_one(LogView)
+        await settled(pilot, lambda: "only" in str(log.border_title))
+        transition(store, only, from_={Status.RUNNING}, to=Status.FINISHED)
+        await settled(pilot, lambda: not prompts(app, LiveList) and app.screen._charted_known)
+        assert app.screen.current_run().id == only
+        assert "only" in str(log.border_title)
 
 
 async def test_stop_asks_once_writes_the_intent_and_has_it_seen_to(
