@@ -1,19 +1,20 @@
 """Dependencies: whether what a run builds on is there, may still come, or never will."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import RunError
 from engine.store.database import Store
 from engine.store.queries import artifact_of, checkpoint_of
-from engine.store.views import Status
-from engine.supervisor.rows import Source
+from engine.store.views import Intent, Status
+from engine.supervisor.rows import QueuedRow, Source, live_rows, queued_rows, sources_of_queued
 
 _LOST = {
     Status.FAILED: "which failed",
     Status.CANCELLED: "which was cancelled",
     Status.SKIPPED: "which was skipped",
 }
+_HALTED = (Status.STOPPED, Status.CRASHED)  # until a person resumes them
 _ARTIFACT_KINDS = {"features": "features", "member": "predictions", "members": "predictions"}
 _LIST_ROLES = {"member": "members", "members": "members"}
 
@@ -35,7 +36,7 @@ def judge(sources: Sequence[Source]) -> Verdict:
         if source.status in _LOST:
             return Verdict(lost=f"needs {source}, {_LOST[source.status]}")
     for source in sources:
-        if source.status in (Status.STOPPED, Status.CRASHED):
+        if source.status in _HALTED:
             word = "is stopped" if source.status is Status.STOPPED else "has crashed"
             return Verdict(wait=f"needs {source}, which {word}: resume it or stop this run")
         if source.status is not Status.FINISHED and str(source) not in coming:
@@ -43,6 +44,27 @@ def judge(sources: Sequence[Source]) -> Verdict:
     if coming:
         return Verdict(wait=f"needs {' and '.join(coming)} to finish")
     return Verdict()
+
+
+def stuck(queue: Sequence[QueuedRow], sources: Mapping[int, Sequence[Source]]) -> bool:
+    """Whether nothing in the queue can move, as every run in it waits for stopped or crashed ones in the end."""
+    halted: set[int] = set()
+    rest = {row.id: sources.get(row.id, ()) for row in queue}
+    if any(row.intent is not Intent.RUN or judge(rest[row.id]).lost for row in queue):
+        return False
+    while found := {
+        run_id
+        for run_id, needed in rest.items()
+        if any(source.status in _HALTED or source.run_id in halted for source in needed)
+    }:
+        halted |= found
+        rest = {run_id: needed for run_id, needed in rest.items() if run_id not in found}
+    return not rest
+
+
+def busy(store: Store) -> bool:
+    """Whether a run is live on this host, or one in the queue can still move."""
+    return bool(live_rows(store)) or not stuck(queued_rows(store), sources_of_queued(store))
 
 
 def resolve_inputs(store: Store, sources: Sequence[Source]) -> dict[str, str | list[str]]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
 
 from engine.format import printable
@@ -113,14 +113,6 @@ def queued_rows(store: Store) -> list[QueuedRow]:
     return [
         QueuedRow(row.id, row.name, row.directory, Intent(row.intent), row.gpus, row.attempt) for row in rows
     ]
-
-
-def busy(store: Store) -> bool:
-    """Whether any run is queued, or live on this host."""
-    live = and_(Run.status.in_([status.value for status in LIVE]), _HERE)
-    query = select(func.count()).where(or_(Run.status == Status.QUEUED.value, live))
-    with store.connection() as connection:
-        return bool(connection.scalar(query))
 
 
 def sources_of_queued(store: Store) -> dict[int, list[Source]]:

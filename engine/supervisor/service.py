@@ -15,13 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.errors import ReeltopError, RunError, StoreError
 from engine.store.database import Store
 from engine.supervisor.launch import run_command
-from engine.supervisor.rows import busy
+from engine.supervisor.needs import busy
 from engine.supervisor.supervisor import Supervisor
 from engine.workspace import Workspace
 
 IDLE_SECONDS = 300.0
 _TICK_SECONDS = 0.25
 _PATIENCE_SECONDS = 5.0  # with a store that is out of sight
+_ASKERS_SECONDS = 2.0  # whoever only asks whether the lock is held, holds it for a moment
 _SQLITE_PREFIX = "sqlite:///"
 log = logging.getLogger("reeltop.supervisor")
 
@@ -32,8 +33,9 @@ def serve(
     *,
     command: Callable[[Path], list[str]] = run_command,
 ) -> None:
-    """Work until nothing was queued or live for `idle` seconds (None: for ever), or SIGTERM or SIGINT comes.
+    """Work until nothing was to be done for `idle` seconds (None: for ever), or SIGTERM or SIGINT comes.
 
+    A queue that waits for stopped or crashed runs alone is nothing to do: whoever resumes one starts a supervisor.
     Runs go on without it. `command` gives the command line of a run's process. To be called from the main thread.
 
     Raises:
@@ -44,7 +46,7 @@ def serve(
     store = Store.open(workspace.store_url)
     lock = FileLock(workspace.supervisor_lock)
     try:
-        lock.acquire(timeout=2)  # whoever only asks whether it is held, holds it for a moment
+        lock.acquire(timeout=_ASKERS_SECONDS)
     except Timeout:
         store.close()
         raise RunError(f"a supervisor is at work already: see {workspace.supervisor_log}") from None
@@ -57,7 +59,7 @@ def serve(
             if told_to_end.is_set() or not _busy(store):
                 return
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=_ASKERS_SECONDS)
             except Timeout:
                 return
     finally:

@@ -43,6 +43,7 @@ class Slots:
         self._cpu_slots = cpu_slots if cpu_slots is not None else _configured_cpu_slots()
         self._holders: dict[int, tuple[str, Placement]] = {}
         self._gpus: tuple[GpuSample, ...] = ()
+        self._gpus_seen = False
         self._first_in_line: str | None = None
 
     def hold(self, run_id: int, name: str, placement: Placement) -> None:
@@ -56,6 +57,7 @@ class Slots:
     def begin_round(self) -> None:
         """Look at the GPUs anew."""
         self._gpus = self._telemetry.visible_gpus()
+        self._gpus_seen = self._gpus_seen or bool(self._gpus)
         self._first_in_line = None
 
     def place(self, run_id: int, name: str, gpus: int) -> Placement | str:
@@ -63,6 +65,10 @@ class Slots:
         if gpus == 0:
             return self._place_on_cpu(None)
         if not self._gpus:
+            if (
+                self._gpus_seen
+            ):  # they are there: hours on the CPU would be the wrong answer to a passing error
+                return f"needs {_gpu_count(gpus)}, NVML does not answer"
             problem = self._telemetry.gpu_problem or "no GPU was found"
             return self._place_on_cpu(f"asked for {_gpu_count(gpus)}, runs on the CPU: {problem}")
         if gpus > len(self._gpus):

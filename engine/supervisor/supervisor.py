@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +18,7 @@ from engine.store.runs import set_waiting, transition
 from engine.store.views import Intent, Status
 from engine.supervisor.intake import Intake
 from engine.supervisor.launch import run_command, spawn, write_config, write_manifest
-from engine.supervisor.needs import judge, resolve_inputs
+from engine.supervisor.needs import judge, resolve_inputs, stuck
 from engine.supervisor.rows import (
     HOST,
     LIVE,
@@ -65,7 +65,7 @@ class Supervisor:
         self._look_at = 0.0
         self._trouble: str | None = None
         self.idle = False
-        """Nothing was queued or live at the last look."""
+        """Nothing was live at the last look, and nothing in the queue could move."""
 
     def tick(self) -> None:
         """Take in new records; when anything has changed, act on it. Trouble is told once and outlived."""
@@ -108,8 +108,9 @@ class Supervisor:
                 self._adopt(row)
             self._attend(self._live[row.id], row)
         queue = queued_rows(self._store)
-        self._serve_queue(queue)
-        self.idle = not rows and not queue
+        sources = sources_of_queued(self._store) if queue else {}
+        self._serve_queue(queue, sources)
+        self.idle = not rows and stuck(queue, sources)
 
     def _adopt(self, row: LiveRow) -> None:
         known = row.pid is not None and row.pid_started is not None
@@ -167,10 +168,9 @@ class Supervisor:
         self._live.pop(run_id, None)
         self._slots.release(run_id)
 
-    def _serve_queue(self, queue: list[QueuedRow]) -> None:
+    def _serve_queue(self, queue: list[QueuedRow], sources: Mapping[int, list[Source]]) -> None:
         if not queue:
             return
-        sources = sources_of_queued(self._store)
         waiting: dict[int, str | None] = {}
         self._slots.begin_round()
         for row in queue:

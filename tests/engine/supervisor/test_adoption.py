@@ -14,7 +14,7 @@ from engine.store.models import Run
 from engine.store.queries import run_detail
 from engine.store.runs import request_kill, request_stop, transition
 from engine.store.views import Status
-from engine.supervisor.rows import busy
+from engine.supervisor.needs import busy
 
 SLOW = {"steps": 100_000, "pause": 0.01}
 

@@ -12,6 +12,7 @@ from engine.store.models import Run
 from engine.store.queries import run_detail
 from engine.store.runs import create_runs, request_stop, resume_run
 from engine.store.views import NewInput, Status
+from engine.supervisor.needs import busy
 from engine.supervisor.slots import Placement, Slots
 from engine.telemetry import Telemetry
 
@@ -103,6 +104,25 @@ def test_a_run_waits_for_its_input_and_gets_its_path(bench: Bench) -> None:
     assert "steps: 100000" in config.read_text()
 
 
+def test_a_queue_that_waits_for_stopped_runs_alone_leaves_the_supervisor_idle(bench: Bench) -> None:
+    source = bench.queue("source", config=SLOW)
+    supervisor = bench.supervisor()
+    bench.until_training(supervisor, source)
+    second = bench.queue("second", needs=[source])
+    bench.queue("third", needs=[second])
+    supervisor.tick()
+    assert not supervisor.idle
+    assert busy(bench.store)
+    request_stop(bench.store, source)
+    bench.until_ended(supervisor, source)
+    bench.drive(supervisor, lambda: supervisor.idle)
+    assert not busy(bench.store)
+    request_stop(bench.store, second)
+    assert busy(bench.store)
+    bench.until_ended(supervisor, second)
+    bench.drive(supervisor, lambda: supervisor.idle)
+
+
 def test_a_finished_inputs_checkpoint_is_named_in_the_config(bench: Bench) -> None:
     source = bench.queue("source", config={"steps": 40, "gate": 10})
     supervisor = bench.supervisor()
@@ -171,6 +191,19 @@ def test_without_a_gpu_a_run_falls_back_to_the_cpu_and_its_log_says_so(bench: Be
     log = (bench.run_dir(run_id) / "log.txt").read_text()
     assert "WARNING asked for 2 GPUs, runs on the CPU: " in log
     assert run_detail(bench.store, run_id).run.devices == "cpu"
+
+
+def test_while_nvml_does_not_answer_a_run_waits_for_its_gpu(tmp_path: Path) -> None:
+    trace = tmp_path / "gpus.jsonl"
+    there = json.dumps({"gpus": [{"index": 0, "memory_used": 0, "memory_total": 80 * GIB}]})
+    trace.write_text(f'{there}\n{{"gpus": []}}\n')
+    slots = Slots(Telemetry(trace), cpu_slots=1)
+    slots.begin_round()
+    assert slots.place(1, "a", 1) == Placement((0,))
+    slots.begin_round()
+    assert slots.place(1, "a", 1) == "needs 1 GPU, NVML does not answer"
+    slots.begin_round()
+    assert slots.place(1, "a", 1) == Placement((0,))
 
 
 def test_a_gpu_that_others_fill_is_left_alone(tmp_path: Path) -> None:
