@@ -6,16 +6,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
-from engine.errors import StoreError
 from engine.records import RECORDS_FILE, read_records
 from engine.store.database import Store
 from engine.store.ingest import OffsetMovedError, ingest
 from engine.supervisor.rows import report_of
 
 _BATCH_BYTES = 256 << 10  # a transaction of about a tenth of a second
-_UNTAKEABLE = (SQLAlchemyError, ValueError, OverflowError, OSError)
+_UNTAKEABLE = (DataError, IntegrityError, ValueError, OverflowError)  # of the record; all else may pass
 log = logging.getLogger("reeltop.supervisor")
 
 
@@ -29,13 +28,13 @@ class Intake:
     records: int = 0
     bad_records: int = 0
     _read_size: int = -1
-    _one_by_one: bool = False
+    _one_by_one_to: int = 0  # the end of a batch in which something cannot be stored
 
     def take(self, store: Store, seconds: float = math.inf) -> bool:
         """Bring new records into the store, for about `seconds`; whether there are more.
 
         Raises:
-            StoreError: the store cannot be written now; the next call goes on where this one came to.
+            StoreError, SQLAlchemyError: the store cannot be written now; the next call goes on where this one came to.
         """
         path = self.run_dir / RECORDS_FILE
         try:
@@ -48,7 +47,8 @@ class Intake:
             if time.monotonic() > until:
                 return True
             try:
-                batch = read_records(path, self.offset, max_bytes=1 if self._one_by_one else _BATCH_BYTES)
+                one_by_one = self.offset < self._one_by_one_to
+                batch = read_records(path, self.offset, max_bytes=1 if one_by_one else _BATCH_BYTES)
             except OSError as error:
                 log.warning("run %d: %s cannot be read: %s", self.run_id, path, error)
                 return False
@@ -62,15 +62,15 @@ class Intake:
                 self.offset = report.offset
                 more = True
                 continue
-            except StoreError:
-                raise
-            except _UNTAKEABLE as error:
-                if not self._one_by_one:
-                    self._one_by_one = more = True  # so that only what the store cannot hold is lost
+            except (*_UNTAKEABLE, StatementError) as error:
+                if not _untakeable(error):
+                    raise
+                if not one_by_one:
+                    self._one_by_one_to = batch.offset  # so that only what the store cannot hold is lost
+                    more = True
                     continue
                 log.error("run %d: a record cannot be stored and is left out: %s", self.run_id, error)
                 ingest(store, self.run_id, [], old_offset=self.offset, new_offset=batch.offset)
-                self._one_by_one = False
                 self.bad_records += len(batch.records)
             self.offset = batch.offset
             self.records += len(batch.records)
@@ -84,7 +84,14 @@ class Intake:
         """Bring everything that is in the file into the store.
 
         Raises:
-            StoreError: as for `take`.
+            StoreError, SQLAlchemyError: as for `take`.
         """
         self._read_size = -1
         self.take(store)
+
+
+def _untakeable(error: Exception) -> bool:
+    """Whether trying again is of no use. A value refused before it got to the database comes wrapped."""
+    return isinstance(error, _UNTAKEABLE) or (
+        isinstance(error, StatementError) and isinstance(error.orig, _UNTAKEABLE)
+    )

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -64,15 +65,19 @@ class Supervisor:
         self._seen_changes = -1
         self._look_at = 0.0
         self._trouble: str | None = None
+        self._troubled: list[Exception] = []
         self.idle = False
         """Nothing was live at the last look, and nothing in the queue could move."""
 
     def tick(self) -> None:
         """Take in new records; when anything has changed, act on it. Trouble is told once and outlived."""
+        self._troubled.clear()
         try:
             for run in self._live.values():
-                run.intake.take(self._store, _TAKE_IN_SECONDS)
+                self._apart(partial(run.intake.take, self._store, _TAKE_IN_SECONDS))
             self._look_if_needed()
+            if self._troubled:
+                raise self._troubled.pop()
         except (ReeltopError, SQLAlchemyError, OSError) as error:
             # A locked store, a disk or a table of open files that is full: it passes, and runs must not be let down.
             message = str(error).partition("\n")[0]
@@ -84,6 +89,15 @@ class Supervisor:
             if self._trouble is not None:
                 log.info("at work again")
             self._trouble = None
+
+    def _apart(self, work: Callable[[], object]) -> None:
+        """Do what concerns one run alone: trouble with it must not keep the others from being looked after."""
+        try:
+            work()
+        except StoreError:  # everybody's
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            self._troubled.append(error)
 
     def _look_if_needed(self) -> None:
         changes = change_counter(self._store)
@@ -106,7 +120,7 @@ class Supervisor:
         for row in rows:
             if row.id not in self._live:
                 self._adopt(row)
-            self._attend(self._live[row.id], row)
+            self._apart(partial(self._attend, self._live[row.id], row))
         queue = queued_rows(self._store)
         sources = sources_of_queued(self._store) if queue else {}
         self._serve_queue(queue, sources)

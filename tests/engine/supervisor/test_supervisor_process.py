@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy.exc import InternalError
 from supervisor_bench import HERE, ROOT, Bench, wait_until
 
 from engine.errors import RunError
@@ -17,8 +19,10 @@ from engine.process import ProcessId, identify
 from engine.records import Metrics, RecordWriter
 from engine.runlock import read_holder
 from engine.store.database import Store
+from engine.store.ingest import ingest
 from engine.store.views import Status
 from engine.supervisor.client import ensure_supervisor, supervisor_alive
+from engine.supervisor.intake import Intake
 from engine.supervisor.supervisor import Supervisor
 
 SLOW = {"steps": 100_000, "pause": 0.01}
@@ -180,6 +184,61 @@ def test_a_record_that_the_store_cannot_hold_costs_only_itself(bench: Bench) -> 
         session.connection().exec_driver_sql("UPDATE run SET status = 'running' WHERE id = 1")
     bench.until_ended(bench.supervisor(), run_id)
     assert bench.points(run_id)[-1] == (31, 31.0)
+
+
+def test_an_error_that_passes_costs_no_record_and_holds_up_no_other_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = bench.queue("broken", config={"steps": 40, "gate": 5}), bench.queue("other")
+    passed = False
+
+    def flaky(store: Store, run_id: int, *arguments: Any, **options: Any) -> None:
+        if run_id == broken and not passed:
+            raise InternalError("INSERT", {}, sqlite3.InternalError("out of memory for a moment"))
+        ingest(store, run_id, *arguments, **options)
+
+    monkeypatch.setattr("engine.supervisor.intake.ingest", flaky)
+    supervisor = bench.supervisor(cpu_slots=2)
+    bench.until_ended(supervisor, other)
+    bench.go(broken)
+    bench.drive(supervisor, lambda: read_holder(bench.run_dir(broken)) is not None)
+    holder = read_holder(bench.run_dir(broken))
+    assert holder is not None
+    bench.drive(supervisor, lambda: not holder.alive())
+    supervisor.tick()
+    assert bench.points(broken) == []
+    passed = True
+    bench.until_ended(supervisor, broken)
+    assert len(bench.points(broken)) == 40
+
+
+def test_after_a_record_that_cannot_be_stored_batches_are_large_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = bench.queue()
+    folder = bench.run_dir(run_id)
+    folder.mkdir(parents=True)
+    writer = RecordWriter(folder / "records.bin")
+    for step in range(200):
+        writer.record(Metrics(time=1.0, step=step, values={"train/loss": float(step)}))
+    batches: list[int] = []
+
+    def choosy(store: Store, run_id: int, records: Any, **offsets: int) -> None:
+        if any(record.step == 3 for record in records):
+            raise OverflowError("too large")
+        batches.append(len(records))
+        ingest(store, run_id, records, **offsets)
+
+    monkeypatch.setattr("engine.supervisor.intake.ingest", choosy)
+    intake = Intake(run_id, folder, 0)
+    intake.take(bench.store)
+    assert (intake.bad_records, len(bench.points(run_id))) == (1, 199)
+    batches.clear()
+    for step in range(200, 300):
+        writer.record(Metrics(time=1.0, step=step, values={"train/loss": float(step)}))
+    writer.close()
+    intake.take(bench.store)
+    assert batches == [100]
 
 
 def test_what_the_supervisor_writes_stays_in_the_workspace(bench: Bench) -> None:
