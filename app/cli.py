@@ -285,7 +285,7 @@ def rebuild(context: typer.Context, as_json: Json = False) -> None:
     """Make the store again from the run directories."""
     from app.verbs.workspace import rebuild_store
 
-    rebuild_store(context.obj, as_json=as_json)
+    raise typer.Exit(rebuild_store(context.obj, as_json=as_json))
 
 
 @app.command()

@@ -76,7 +76,7 @@ def _host(workspace: Workspace) -> tuple[str, bool, str]:
 
 
 def _store(workspace: Workspace) -> tuple[str, bool, str]:
-    from engine.store.database import Store
+    from engine.store.database import Store, shown_url
     from engine.store.queries import list_runs
 
     try:
@@ -84,7 +84,7 @@ def _store(workspace: Workspace) -> tuple[str, bool, str]:
         page = list_runs(store, limit=1)
     except ReeltopError as error:
         return "store", False, str(error)
-    return "store", True, f"{workspace.store_url}, {page.total} runs"
+    return "store", True, f"{shown_url(workspace.store_url)}, {page.total} runs"
 
 
 def _supervisor(workspace: Workspace) -> tuple[str, bool, str]:

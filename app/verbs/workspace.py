@@ -100,18 +100,19 @@ def run_supervisor(workspace: Workspace, idle: float | None) -> int:
     return serve_as_program(workspace, idle)
 
 
-def rebuild_store(workspace: Workspace, *, as_json: bool) -> None:
-    """Make the store again from the run directories."""
+def rebuild_store(workspace: Workspace, *, as_json: bool) -> int:
+    """Make the store again from the run directories; 0 where all of them are in it, else 1."""
     from engine.supervisor.rebuild import rebuild
 
     report = rebuild(workspace)
     for problem in report.problems:
-        print(f"left out: {problem}", file=sys.stderr)
+        print(problem, file=sys.stderr)
     if as_json:
         print_json(report)
     else:
         bad = f", {report.bad_records} unreadable ones skipped" if report.bad_records else ""
         print(f"{report.runs} runs with {report.records} records taken in{bad}")
+    return 1 if report.problems else 0
 
 
 class _writing:  # noqa: N801 - read as a word in `with`

@@ -74,7 +74,7 @@ class Store:
             engine = create_engine(target, pool_pre_ping=target.get_backend_name() != "sqlite")
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise StoreError(
-                f"store {_shown(url)}: {_first_line(error)}: install its driver, or name a file with --store"
+                f"store {shown_url(url)}: {_first_line(error)}: install its driver, or name a file with --store"
             ) from error
         if engine.dialect.name == "sqlite":
             _configure_sqlite(engine)
@@ -131,7 +131,7 @@ class Store:
             cause = _cause(error)
             if cause is None:
                 raise
-            raise StoreError(f"store {_shown(self.url)}: {cause}") from error
+            raise StoreError(f"store {shown_url(self.url)}: {cause}") from error
 
     def _prepare(self) -> None:
         with self._mended():
@@ -153,7 +153,7 @@ class Store:
             return False
         if "store_state" not in tables or "alembic_version" not in tables:
             raise StoreError(
-                f"store {_shown(self.url)} is a database of some other program: name another with --store"
+                f"store {shown_url(self.url)} is a database of some other program: name another with --store"
             )
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if revision == HEAD_REVISION:
@@ -161,7 +161,7 @@ class Store:
         known = {path.name.split("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")}
         if revision not in known:
             raise StoreError(
-                f"store {_shown(self.url)} is from a newer reeltop (schema {revision}, this one knows up to "
+                f"store {shown_url(self.url)} is from a newer reeltop (schema {revision}, this one knows up to "
                 f"{HEAD_REVISION}): upgrade reeltop, or name another store with --store"
             )
         return False
@@ -183,7 +183,8 @@ def _target(url: str) -> URL:
         ) from error
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
+    """The store as messages name it: a file's path, a server's URL without its password."""
     if url.startswith(_SQLITE_PREFIX):
         return url.removeprefix(_SQLITE_PREFIX) or ":memory:"
     return _target(url).render_as_string(hide_password=True)

@@ -1,4 +1,4 @@
-"""`python -m engine.supervisor --workspace W --store URL [--idle SECONDS]`: what `ensure_supervisor` starts."""
+"""`python -m engine.supervisor --workspace W [--store URL] [--idle SECONDS]`: what `ensure_supervisor` starts."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ def main() -> int:
     """Serve until idle; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m engine.supervisor")
     parser.add_argument("--workspace", required=True)
-    parser.add_argument("--store", required=True)
+    parser.add_argument("--store")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS)
     arguments = parser.parse_args()
     try:

@@ -9,7 +9,7 @@ from engine.errors import RunError
 from engine.format import printable
 from engine.process import environment_of_child
 from engine.runlock import is_flocked
-from engine.workspace import Workspace
+from engine.workspace import STORE_VARIABLE, Workspace
 
 _START_SECONDS = 20.0
 _LOG_BYTES = 4 << 20
@@ -29,7 +29,7 @@ def ensure_supervisor(workspace: Workspace, *, idle: float | None = None) -> Non
     if supervisor_alive(workspace):
         return
     command = [sys.executable, "-P", "-m", "engine.supervisor"]
-    command += ["--workspace", str(workspace.root), "--store", workspace.store_url]
+    command += ["--workspace", str(workspace.root)]
     if idle is not None:
         command += ["--idle", str(idle)]
     path = workspace.supervisor_log
@@ -40,7 +40,8 @@ def ensure_supervisor(workspace: Workspace, *, idle: float | None = None) -> Non
             process = subprocess.Popen(
                 command,
                 cwd=workspace.root,
-                env=environment_of_child(),
+                # Not on the command line, which everybody on the machine may read: it may hold a password.
+                env=environment_of_child() | {STORE_VARIABLE: workspace.store_url},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -8,9 +8,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import ReeltopError, RunError, StoreError
-from engine.store.database import Store
+from engine.store.database import Store, shown_url
 from engine.store.manifest import restore_run
 from engine.store.models import Run
 from engine.supervisor.intake import Intake
@@ -47,7 +48,8 @@ def rebuild(workspace: Workspace, progress: Callable[[int, int], None] | None = 
         lock.acquire(timeout=_PATIENCE_SECONDS)
     except Timeout:
         raise RunError(
-            f"a supervisor works on store {workspace.store_url}: end it first (its log: {workspace.supervisor_log})"
+            f"a supervisor works on store {shown_url(workspace.store_url)}: end it first "
+            f"(its log: {workspace.supervisor_log})"
         ) from None
     try:
         target = _sqlite_file(workspace.store_url)
@@ -72,17 +74,21 @@ def _fill(workspace: Workspace, url: str, progress: Callable[[int, int], None] |
     try:
         with store.connection() as connection:
             if connection.scalar(select(func.count()).select_from(Run)):
-                raise StoreError(f"store {url} holds runs already: name an empty one with --store")
+                raise StoreError(f"store {shown_url(url)} holds runs already: name an empty one with --store")
         manifests, problems = _manifests(workspace)
         runs = records = bad_records = 0
         for done, (folder, manifest) in enumerate(manifests, 1):
             try:
                 run_id = restore_run(store, manifest)
-                intake = Intake(run_id, folder, 0)
-                intake.take_all(store)
             except (ReeltopError, OSError) as error:
-                problems.append(f"{folder.name}: {error}")
+                problems.append(f"{folder.name}: {error}: left out")
                 continue
+            intake = Intake(run_id, folder, 0)
+            try:
+                intake.take_all(store)
+            except (ReeltopError, SQLAlchemyError, OSError) as error:
+                first_line = str(error).partition("\n")[0]
+                problems.append(f"{folder.name}: its records are only partly taken in ({first_line})")
             runs, records, bad_records = runs + 1, records + intake.records, bad_records + intake.bad_records
             if progress is not None:
                 progress(done, len(manifests))

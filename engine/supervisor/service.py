@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import ReeltopError, RunError, StoreError
-from engine.store.database import Store
+from engine.store.database import Store, shown_url
 from engine.supervisor.launch import run_command
 from engine.supervisor.needs import busy
 from engine.supervisor.supervisor import Supervisor
@@ -51,7 +51,7 @@ def serve(
         store.close()
         raise RunError(f"a supervisor is at work already: see {workspace.supervisor_log}") from None
     try:
-        log.info("supervisor %d of %s at work", os.getpid(), workspace.store_url)
+        log.info("supervisor %d of %s at work", os.getpid(), shown_url(workspace.store_url))
         while True:
             _work(Supervisor(workspace, store, command=command), workspace, idle, told_to_end)
             lock.release()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from supervisor_bench import Bench
 
+from app.verbs.workspace import rebuild_store
 from engine.errors import RunError, StoreError
 from engine.records import Evaluation, LevelScores, RecordWriter
 from engine.store.database import Store
@@ -161,3 +162,12 @@ def test_nothing_to_rebuild_gives_an_empty_store(bench: Bench) -> None:
     delete_store(bench)
     assert rebuild(bench.workspace).runs == 0
     assert Store.open(bench.workspace.store_url)
+
+
+def test_a_directory_left_out_is_told_by_the_exit_code(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bench.workspace.runs / "7-empty").mkdir(parents=True)
+    delete_store(bench)
+    assert rebuild_store(bench.workspace, as_json=False) == 1
+    assert capsys.readouterr().err.startswith("7-empty: no usable run.json")

@@ -55,6 +55,7 @@ def test_it_starts_on_demand_once_in_a_session_of_its_own_and_ends_when_idle(ben
     wait_until(lambda: len(supervisors(bench)) == 1)
     (process,) = supervisors(bench)
     assert os.getsid(process.pid) == process.pid
+    assert not any(bench.workspace.store_url in part for part in process.cmdline())  # may hold a password
     wait_until(lambda: not supervisor_alive(bench.workspace) and not supervisors(bench))
 
 
