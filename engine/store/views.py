@@ -105,7 +105,7 @@ class ClassScore:
 class RunRow:
     """A run as tables show it; `f1_mean` and `levels` are of its best validation pass.
 
-    `pid_started` is the process's start in seconds since the epoch; `reported_status` is the run's own last word.
+    `pid_started` is the process's start in seconds since boot; `reported_status` is the run's own last word.
     """
 
     id: int

@@ -53,6 +53,7 @@ def write_config(store: Store, run_id: int, run_dir: Path, inputs: Mapping[str, 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True
+    yaml.width = 1 << 30  # a folded string does not always come back as it was
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     target = run_dir / CONFIG_FILE
     partial = _partial(target)

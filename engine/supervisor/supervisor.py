@@ -32,7 +32,7 @@ from engine.supervisor.rows import (
     sources_of_queued,
 )
 from engine.supervisor.slots import Placement, Slots
-from engine.supervisor.watch import GRACE_SECONDS, GRACE_VARIABLE, Ending, LiveRun
+from engine.supervisor.watch import Ending, LiveRun, configured_grace
 from engine.telemetry import Telemetry
 from engine.workspace import Workspace
 
@@ -59,7 +59,7 @@ class Supervisor:
         self._store = store
         self._command = command
         self._slots = Slots(telemetry or Telemetry(disk=workspace.root), cpu_slots)
-        self._grace = float(os.environ.get(GRACE_VARIABLE, GRACE_SECONDS)) if grace is None else grace
+        self._grace = configured_grace() if grace is None else grace
         self._live: dict[int, LiveRun] = {}
         self._not_before: dict[int, tuple[float, str]] = {}
         self._seen_changes = -1

@@ -1,5 +1,6 @@
 """One run with a process: whether it lives, how it is asked to end, and what its end means."""
 
+import math
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from engine.errors import ReeltopError
 from engine.process import ProcessId, identify
 from engine.runlock import is_locked, read_holder
 from engine.store.views import Intent, Status
@@ -120,6 +122,22 @@ class LiveRun:
     def _with_log(self, message: str) -> str:
         tail = log_tail(self.run_dir)
         return f"{message}\n{tail}" if tail else message
+
+
+def configured_grace() -> float:
+    """Seconds between asking a run to stop and killing it.
+
+    Raises:
+        ReeltopError: the environment names something else.
+    """
+    value = os.environ.get(GRACE_VARIABLE, str(GRACE_SECONDS))
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ReeltopError(f"{GRACE_VARIABLE}={value!r}: give the seconds a run has to stop, 0 or more")
+    return seconds
 
 
 def _signal_name(number: int) -> str:

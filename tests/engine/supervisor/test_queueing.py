@@ -236,3 +236,12 @@ def test_a_wrong_number_of_cpu_slots_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("REELTOP_CPU_SLOTS", value)
     with pytest.raises(ReeltopError, match="REELTOP_CPU_SLOTS"):
         Slots(Telemetry())
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan"])
+def test_a_wrong_grace_period_is_refused_in_one_line(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("REELTOP_STOP_GRACE", value)
+    with pytest.raises(ReeltopError, match="REELTOP_STOP_GRACE"):
+        bench.supervisor()
