@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.config.base import StageConfig
 from engine.config.document import Document, parse_overrides, read_document
@@ -53,12 +53,42 @@ def plan_config(workspace: Workspace, store: "Store", config: StageConfig) -> li
     return [_new_run(workspace, store, config, {}, {})]
 
 
+def check_data(workspace: Workspace, runs: Sequence[NewRun]) -> None:
+    """A run on a data set that is not there should not have to wait in the queue to fail.
+
+    Raises:
+        ConfigError: naming the field and the fix.
+    """
+    for run in runs:
+        _check_data_of(workspace, run)
+
+
+def _check_data_of(workspace: Workspace, run: NewRun) -> None:
+    data = run.config.get("data", {})
+    root, annotations = data.get("root"), data.get("annotations")
+    if annotations is not None:
+        if not workspace.resolve(annotations).is_file():
+            raise ConfigError(
+                f"data.annotations: {printable(annotations)} is no file; name an annotations JSON"
+            )
+    elif root is not None and not (workspace.resolve(root) / "annotations").is_dir():
+        raise ConfigError(
+            f"data.root: {printable(root)} has no annotations folder; name a data set, or make one with "
+            f"`reeltop sample {printable(root)}`"
+        )
+
+
 def submit(workspace: Workspace, store: "Store", runs: Sequence[NewRun]) -> list[int]:
-    """Queue the runs and see to it that a supervisor works on them; returns their ids."""
+    """Queue the runs and see to it that a supervisor works on them; returns their ids.
+
+    Raises:
+        ConfigError: a data set is not there; nothing is queued then.
+    """
     from engine.store.runs import create_runs
     from engine.supervisor.client import ensure_supervisor
     from engine.supervisor.launch import write_manifest
 
+    check_data(workspace, runs)
     ids = create_runs(store, runs)
     try:
         for run_id in ids:
@@ -160,7 +190,6 @@ def _new_run(
     expanded: Mapping[str, str],
 ) -> NewRun:
     settings = plain(config)
-    _check_data(workspace, settings)
     inputs = []
     for role, given in settings.get("inputs", {}).items():
         for reference in [given] if isinstance(given, str) else given or []:
@@ -214,22 +243,6 @@ def _split_reference(reference: str) -> tuple[str, str | None]:
     """`model-1@best` as name and checkpoint; `@best` alone names a run."""
     name, at, which = reference.rpartition("@")
     return (name, which) if at and name else (reference, None)
-
-
-def _check_data(workspace: Workspace, settings: dict[str, Any]) -> None:
-    """A run on a data set that is not there should not have to wait in the queue to fail."""
-    data = settings.get("data", {})
-    root, annotations = data.get("root"), data.get("annotations")
-    if annotations is not None:
-        if not workspace.resolve(annotations).is_file():
-            raise ConfigError(
-                f"data.annotations: {printable(annotations)} is no file; name an annotations JSON"
-            )
-    elif root is not None and not (workspace.resolve(root) / "annotations").is_dir():
-        raise ConfigError(
-            f"data.root: {printable(root)} has no annotations folder; name a data set, or make one with "
-            f"`reeltop sample {printable(root)}`"
-        )
 
 
 def _close(name: str, known: set[str]) -> str:

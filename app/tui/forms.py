@@ -74,23 +74,27 @@ def plan_form(workspace: Workspace, store: "Store", stage: str, values: dict[str
     from engine.config.document import dump_yaml
     from engine.config.fields import check_values
     from engine.config.load import plain
-    from engine.submit import plan_config
+    from engine.submit import check_data, plan_config
 
     result = check_values(stage, values)
     if result.config is None:
         return Plan(errors=result.errors, problem=result.errors.get(""))
     text = dump_yaml(plain(result.config))
     try:
-        return Plan(tuple(plan_config(workspace, store, result.config)), text)
+        runs = tuple(plan_config(workspace, store, result.config))
+        check_data(workspace, runs)
+        return Plan(runs, text)
     except ReeltopError as error:
         return Plan(yaml=text, problem=str(error))
 
 
 def plan_pipeline(workspace: Workspace, store: "Store", path: Path) -> Plan:
     """What the runs of a pipeline would be."""
-    from engine.submit import plan_file
+    from engine.submit import check_data, plan_file
 
     try:
-        return Plan(tuple(plan_file(workspace, store, path)))
+        runs = tuple(plan_file(workspace, store, path))
+        check_data(workspace, runs)
+        return Plan(runs)
     except ReeltopError as error:
         return Plan(problem=str(error))

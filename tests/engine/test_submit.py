@@ -6,9 +6,10 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.store.database import Store
+from engine.store.queries import list_runs
 from engine.store.runs import create_runs
 from engine.store.views import NewInput
-from engine.submit import plan_file
+from engine.submit import plan_file, submit
 from engine.workspace import Workspace
 
 EXTRACT = "stage: extract\nmodel: {vision: models/clip}\n"
@@ -140,5 +141,7 @@ def test_an_input_is_an_earlier_run_or_a_folder_and_anything_else_is_told(
 def test_a_data_set_that_is_not_there_is_told_before_anything_is_queued(
     workspace: Workspace, store: Store
 ) -> None:
+    runs = plan_file(workspace, store, workspace.root / "extract.yaml", ["data.root=nowhere"])
     with pytest.raises(ConfigError, match=r"data.root: nowhere has no annotations folder"):
-        plan_file(workspace, store, workspace.root / "extract.yaml", ["data.root=nowhere"])
+        submit(workspace, store, runs)
+    assert list_runs(store).total == 0
