@@ -1,5 +1,6 @@
 """What a person does to a run, the same from the command line and from the interface."""
 
+import time
 from typing import TYPE_CHECKING, Literal
 
 from engine.workspace import Workspace
@@ -7,6 +8,8 @@ from engine.workspace import Workspace
 if TYPE_CHECKING:
     from engine.store.database import Store
 
+_SETTLE_SECONDS = 5.0
+_POLL_SECONDS = 0.1
 Verb = Literal["stop", "kill", "resume", "delete"]
 
 
@@ -26,7 +29,31 @@ def act(workspace: Workspace, store: "Store", run_id: int, verb: Verb) -> None:
         "resume": runs.resume_run,
         "delete": runs.delete_run,
     }[verb]
+    if verb == "resume":
+        _settle(workspace, store, run_id)
     do(store, run_id)
     write_manifest(workspace, store, run_id)
     if verb != "delete":
         ensure_supervisor(workspace)
+
+
+def watch(workspace: Workspace, store: "Store") -> None:
+    """Whoever looks at live runs sees to it that a supervisor does too: a dead one must not leave them `running`."""
+    from engine.store.queries import live_runs
+    from engine.supervisor.client import ensure_supervisor
+
+    if live_runs(store):
+        ensure_supervisor(workspace)
+
+
+def _settle(workspace: Workspace, store: "Store", run_id: int) -> None:
+    """Give a supervisor the time to notice that a run which says it is live is dead."""
+    from engine.store.queries import run_row
+    from engine.supervisor.client import ensure_supervisor, supervisor_alive
+
+    if not run_row(store, run_id).status.live or supervisor_alive(workspace):
+        return
+    ensure_supervisor(workspace)
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while run_row(store, run_id).status.live and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)

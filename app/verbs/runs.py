@@ -28,10 +28,13 @@ def open_store(workspace: Workspace) -> "Store":
 
 def list_runs(workspace: Workspace, filters: str, sort: str, limit: int, *, as_json: bool) -> None:
     """The newest runs that match, or the best by any column."""
+    from engine.actions import watch
     from engine.store import queries
 
+    store = open_store(workspace)
+    watch(workspace, store)
     try:
-        page = queries.list_runs(open_store(workspace), filters, sort=sort, limit=limit)
+        page = queries.list_runs(store, filters, sort=sort, limit=limit)
     except FilterError as error:
         pointer = f"\n  {printable(filters)}\n  {' ' * error.position}^" if filters else ""
         raise ReeltopError(f"{error}{pointer}") from None
@@ -47,10 +50,12 @@ def list_runs(workspace: Workspace, filters: str, sort: str, limit: int, *, as_j
 
 def show_run(workspace: Workspace, reference: str, *, as_json: bool) -> None:
     """All about one run."""
+    from engine.actions import watch
     from engine.store.queries import run_detail
     from engine.store.runs import find_run
 
     store = open_store(workspace)
+    watch(workspace, store)
     detail = run_detail(store, find_run(store, reference))
     if as_json:
         print_json(detail_json(detail))

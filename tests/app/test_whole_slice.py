@@ -224,3 +224,26 @@ def test_a_run_on_broken_annotations_fails_with_one_line_and_takes_its_dependant
     assert [run["status"] for run in runs] == ["failed", "skipped", "skipped"]
     assert "labeled.json" in runs[0]["error"]
     assert "features" in runs[1]["error"]
+
+
+def test_a_run_killed_together_with_its_supervisor_is_found_out_and_resumed(
+    pipeline: list[dict[str, Any]], workspace: Path, reeltop: Reeltop
+) -> None:
+    config = ("configs/sample/finetune.yaml", "--set", "inputs.features=1", "--set", "training.epochs=200")
+    small = ("--set", "training.batch_size=4", "--set", "checkpoints.every_steps=20", "--name", "doomed")
+    assert reeltop("run", *config, *small).returncode == 0
+    shown: dict[str, Any] = {}
+    while not shown.get("checkpoints"):
+        shown = loaded(reeltop("show", "doomed", "--json"))
+    for process in psutil.process_iter(["cmdline"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if "engine.supervisor" in command and str(workspace) in command:
+            process.kill()
+            process.wait()
+    psutil.Process(shown["pid"]).kill()
+    assert reeltop("resume", "doomed").returncode == 0
+    assert reeltop("stop", "doomed").returncode == 0
+    while shown["status"] != "stopped":
+        shown = loaded(reeltop("show", "doomed", "--json"))
+        assert shown["status"] in ("queued", "starting", "running", "stopped")
+    assert shown["attempt"] == 2
