@@ -6,7 +6,7 @@ without padding, CHW pixels.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -147,7 +147,7 @@ class Videos:
         sequences = [self.tokens.sequence(int(row), self.max_tokens) for row in rows]
         frames = [self._frames(str(self.ids[row]), seed, epoch, problems) for row in rows]
         counts = [len(part) for part in frames]
-        token_ids_BT, token_mask_BT = _padded(sequences)
+        token_ids_BT, token_mask_BT = padded(sequences)
         frame_mask_BF = torch.from_numpy(
             np.arange(max(1, *counts, 1))[None] < np.asarray(counts, np.int64)[:, None]
         )
@@ -182,24 +182,94 @@ class Videos:
             return np.zeros((0, *self.frames.shape), np.uint8)
 
 
+Batch = TypeVar("Batch")
+Batch_co = TypeVar("Batch_co", covariant=True)
+
+
+class BatchMaker(Protocol[Batch_co]):
+    """What turns rows into a batch; in worker processes too, so it must be picklable."""
+
+    def batch(
+        self, rows: NDArray[np.int64], *, seed: int, epoch: int | None
+    ) -> tuple[BatchSize, Batch_co, list[str]]:
+        """The batch of these rows, its size, and what was wrong with some of them."""
+
+
+@dataclass(frozen=True)
+class Step(Generic[Batch]):
+    """What one optimiser step works on: this process's parts, a forward pass each, of `videos` over all processes."""
+
+    videos: int
+    sizes: list[BatchSize]
+    parts: list[Batch]
+
+    def share(self, part: int) -> float:
+        """Weight of a part's mean loss in the mean over the whole step."""
+        return self.sizes[part].videos / self.videos
+
+    def size(self) -> BatchSize:
+        """Size of this process's parts together."""
+        fields = zip(*(vars(size).values() for size in self.sizes), strict=True)
+        return BatchSize(*(sum(values) for values in fields)) if self.sizes else BatchSize(0, 0, 0, 0)
+
+
 def load_batches(
-    videos: Videos,
+    maker: BatchMaker[Batch],
     plan: Sequence[NDArray[np.int64]],
     *,
     seed: int,
     epoch: int | None,
     workers: int,
     pin: bool,
-) -> Iterator[tuple[BatchSize, VideoBatch, list[str]]]:
+) -> Iterator[tuple[BatchSize, Batch, list[str]]]:
     """The planned batches in order, made ahead by `workers` processes (in this one where 0)."""
-    loader: DataLoader[tuple[BatchSize, VideoBatch, list[str]]] = DataLoader(
-        _Planned(videos, plan, seed, epoch),
+    loader: DataLoader[tuple[BatchSize, Batch, list[str]]] = DataLoader(
+        _Planned(maker, plan, seed, epoch),
         batch_size=None,
         shuffle=False,
         num_workers=workers,
         pin_memory=pin,
     )
     return iter(loader)
+
+
+def load_steps(
+    maker: BatchMaker[Batch],
+    plan: Sequence[NDArray[np.int64]],
+    *,
+    seed: int,
+    epoch: int,
+    workers: int,
+    pin: bool,
+    note: Callable[[str], None],
+    accumulate: int = 1,
+    rank: int = 0,
+    processes: int = 1,
+) -> Iterator[Step[Batch]]:
+    """The planned steps in order, each cut into `processes` x `accumulate` parts of which this process gets its own.
+
+    Args:
+        note: told of every video that could not be read whole.
+    """
+    parts = [
+        [
+            part
+            for part in np.array_split(rows, processes * accumulate)[rank * accumulate :][:accumulate]
+            if len(part)
+        ]
+        for rows in plan
+    ]
+    flat = [part for own in parts for part in own]
+    loaded = load_batches(maker, flat, seed=seed, epoch=epoch, workers=workers, pin=pin)
+    for rows, own in zip(plan, parts, strict=True):
+        step: Step[Batch] = Step(len(rows), [], [])
+        for _ in own:
+            size, batch, problems = next(loaded)
+            for problem in problems:
+                note(problem)
+            step.sizes.append(size)
+            step.parts.append(batch)
+        yield step
 
 
 def plan_batches(
@@ -210,20 +280,21 @@ def plan_batches(
     return [rows[position] for position in positions]
 
 
-class _Planned(Dataset[tuple[BatchSize, VideoBatch, list[str]]]):
+class _Planned(Dataset[tuple[BatchSize, Batch, list[str]]], Generic[Batch]):
     def __init__(
-        self, videos: Videos, plan: Sequence[NDArray[np.int64]], seed: int, epoch: int | None
+        self, maker: BatchMaker[Batch], plan: Sequence[NDArray[np.int64]], seed: int, epoch: int | None
     ) -> None:
-        self.videos, self.plan, self.seed, self.epoch = videos, plan, seed, epoch
+        self.maker, self.plan, self.seed, self.epoch = maker, plan, seed, epoch
 
     def __len__(self) -> int:
         return len(self.plan)
 
-    def __getitem__(self, index: int) -> tuple[BatchSize, VideoBatch, list[str]]:
-        return self.videos.batch(self.plan[index], seed=self.seed, epoch=self.epoch)
+    def __getitem__(self, index: int) -> tuple[BatchSize, Batch, list[str]]:
+        return self.maker.batch(self.plan[index], seed=self.seed, epoch=self.epoch)
 
 
-def _padded(sequences: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+def padded(sequences: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+    """Token ids int64 [B, T], padded with 0, and the mask of those that exist, bool [B, T]."""
     lengths = np.asarray([len(sequence) for sequence in sequences])
     ids_BT = np.zeros((len(sequences), int(lengths.max())), np.int64)
     for row, sequence in enumerate(sequences):

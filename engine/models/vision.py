@@ -1,6 +1,6 @@
 """The frame encoder: uint8 pixels to one embedding a frame.
 
-Shapes: N frames, CHW pixels, V embedding size.
+Shapes: B videos, F frames, N frames of the whole batch without padding, CHW pixels, V embedding size.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from engine.data.videos import VideoBatch
+from engine.errors import ConfigError
 
 
 class FrameEncoder(nn.Module):
@@ -34,3 +37,40 @@ class FrameEncoder(nn.Module):
         normal_NCHW = (pixels_NCHW.to(self.pixel_mean.dtype) - self.pixel_mean) / self.pixel_std
         embedded_NV: Tensor = self.backbone(pixel_values=normal_NCHW).pooler_output
         return embedded_NV
+
+    def train_last_layers(self, layers: int) -> None:
+        """Freeze all but the last `layers` layers and what comes after them.
+
+        Raises:
+            ConfigError: the backbone's layers cannot be found, or are fewer.
+        """
+        stacks = [module for module in self.backbone.modules() if isinstance(module, nn.ModuleList)]
+        stack = max(stacks, key=len, default=None)
+        if stack is None or len(stack) < layers:
+            raise ConfigError(
+                f"model.trainable_vision_layers: {layers} is more than the backbone's "
+                f"{0 if stack is None else len(stack)} layers; lower it or leave it empty"
+            )
+        last = {id(weight) for layer in list(stack)[len(stack) - layers :] for weight in layer.parameters()}
+        inside = {id(weight) for weight in stack.parameters()}
+        after = False
+        for weight in self.backbone.parameters():
+            after = after or id(weight) in inside
+            weight.requires_grad_(layers > 0 and (id(weight) in last or (after and id(weight) not in inside)))
+
+
+def embed_frames(vision: FrameEncoder | None, batch: VideoBatch, like: Tensor, frame_size: int) -> Tensor:
+    """Frame embeddings of a batch [B, F, V], given or made from its pixels, zero where there is no frame.
+
+    Args:
+        like: a tensor of the type and device that is wanted.
+    """
+    if batch.frames_BFV is not None:
+        return batch.frames_BFV.to(like.dtype)
+    assert vision is not None
+    assert batch.pixels_NCHW is not None
+    frames_BFV = like.new_zeros(*batch.frame_mask_BF.shape, frame_size)
+    if batch.pixels_NCHW.shape[0] == 0:
+        return frames_BFV
+    embedded_NV = vision(batch.pixels_NCHW)
+    return frames_BFV.masked_scatter(batch.frame_mask_BF[..., None], embedded_NV.to(frames_BFV.dtype))

@@ -75,7 +75,7 @@ class CheckpointFolder:
             write: writes the model into the folder it is given.
             kind: `epoch` at an epoch's end, `last` within one; the best so far is reported as `best` too.
         """
-        final = self.folder / f"step-{step:08d}"
+        final = self._path(step)
         partial = self.folder / f".partial-{final.name}"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -102,7 +102,7 @@ class CheckpointFolder:
         self.best_f1_mean = state["best_f1_mean"]
         best = state["best_step"]
         if best is not None:
-            self.best = Saved(best, self.folder / f"step-{best:08d}")
+            self.best = Saved(best, self._path(best))
         self._report(saved, epoch=state["epoch"], kind=state["kind"], f1_mean=state["f1_mean"])
 
     def candidate(self, step: int, f1_mean: float | None) -> tuple[int | None, float | None]:
@@ -110,6 +110,15 @@ class CheckpointFolder:
         if f1_mean is not None and (self.best_f1_mean is None or f1_mean > self.best_f1_mean):
             return step, f1_mean
         return (self.best.step if self.best else None), self.best_f1_mean
+
+    def note(self, step: int, f1_mean: float | None) -> None:
+        """Take up that another process saves `step`: all must agree on the best so far."""
+        best_step, best_f1_mean = self.candidate(step, f1_mean)
+        if best_step == step:
+            self.best, self.best_f1_mean = Saved(step, self._path(step)), best_f1_mean
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}"
 
     def _report(self, saved: Saved, *, epoch: int, kind: str, f1_mean: float | None) -> None:
         self.recorder.checkpoint(saved.folder, step=saved.step, epoch=epoch, kind=kind, f1_mean=f1_mean)

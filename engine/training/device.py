@@ -3,10 +3,12 @@
 import contextlib
 import logging
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
+from engine.training.processes import Processes
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +19,7 @@ class Compute:
 
     device: torch.device
     precision: str
+    processes: Processes = field(default_factory=Processes)
 
     @property
     def name(self) -> str:
@@ -41,12 +44,14 @@ def choose_compute(gpus: int, precision: str) -> Compute:
     use_cuda = gpus > 0 and torch.cuda.is_available()
     if gpus > 0 and not use_cuda:
         log.warning("asked for %d GPU(s) and there is none: running on the CPU", gpus)
-    if use_cuda and gpus > 1:
-        log.warning("asked for %d GPUs: this stage uses one", gpus)
-    device = torch.device("cuda" if use_cuda else "cpu")
+    processes = Processes.of_environment(cpu=not use_cuda)
+    if use_cuda and gpus > processes.count:
+        log.warning("asked for %d GPUs: this stage uses %d", gpus, processes.count)
+    device = torch.device("cuda", processes.rank) if use_cuda else torch.device("cpu")
     if use_cuda:
+        torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = True
     if precision == "auto":
         bf16 = use_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
         precision = ("bf16" if bf16 else "fp16") if use_cuda else "fp32"
-    return Compute(device, precision)
+    return Compute(device, precision, processes)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.config.base import Checkpoints
-from engine.config.stages import Training
-from engine.data.videos import BatchSize
+from engine.config.training import Training
+from engine.data.videos import Step
 from engine.errors import DataError
 from engine.format import duration, number
 from engine.recorder import Recorder, StopRequested
@@ -42,11 +42,13 @@ class Task(Protocol):
     def data_fingerprint(self) -> str:
         """Hash of what is trained and validated on: a resumed run must see the same."""
 
-    def batches(self, epoch: int, start: int) -> Iterator[tuple[BatchSize, Any]]:
-        """Batches of an epoch from the `start`-th on; order and content depend on seed and epoch alone."""
+    def batches(self, epoch: int, start: int) -> Iterator[Step[Any]]:
+        """Steps of an epoch from the `start`-th on; order and content depend on seed and epoch alone."""
 
-    def backward(self, batch: Any, scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
-        """Accumulate the gradients of one batch; returns losses by name, on the device, detached."""
+    def backward(self, step: Step[Any], scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
+        """Accumulate the gradients of this process's parts of a step, so that summed over the processes they are
+        those of the whole step's loss; returns this process's share of the losses by name, on the device, detached.
+        """
 
     def evaluate(self, model: nn.Module, *, step: int, epoch: int) -> float | None:
         """Score `model`, report it, and return its F1-mean; None where there is nothing to score on.
@@ -96,6 +98,7 @@ class Trainer:
         )
         self.scaler = compute.grad_scaler()
         self.ema = WeightAverage(task.model, training.ema) if training.ema is not None else None
+        self.evaluate_every = getattr(training, "evaluate_every", None)
         self.saved = CheckpointFolder(folder, recorder, keep=checkpoints.keep)
         self.step = 0
         # True between the end of an epoch's steps and the end of its evaluation.
@@ -114,12 +117,13 @@ class Trainer:
             self._resume()
         while self._to_evaluate or self.step < self.total_steps:
             if not self._to_evaluate:
-                self._train_epoch(self.step // self.steps_per_epoch)
+                self._train_until_evaluation(self.step // self.steps_per_epoch)
                 self._to_evaluate = True
-            self._finish_epoch(self.step // self.steps_per_epoch)
+            self._evaluate()
 
-    def _finish_epoch(self, epoch: int) -> None:
-        """Evaluate what `epoch` epochs have made, and save it where it is due, the best, or the run is to stop."""
+    def _evaluate(self) -> None:
+        """Evaluate what the steps so far have made; save it where it is due, the best, or the run is to stop."""
+        epoch, within = divmod(self.step, self.steps_per_epoch)
         model = self.ema.module if self.ema else self.task.model
         try:
             f1_mean = self.task.evaluate(model, step=self.step, epoch=epoch)
@@ -129,24 +133,29 @@ class Trainer:
         self._to_evaluate = False
         best = self.saved.candidate(self.step, f1_mean)[0] == self.step
         last = self.step == self.total_steps
-        stop = self.recorder.should_stop() and not last
-        if last or best or stop or epoch % self.checkpoints.every_epochs == 0:
-            self._save(epoch, kind="epoch", f1_mean=f1_mean)
+        stop = self._should_stop() and not last
+        due = not within and epoch % self.checkpoints.every_epochs == 0
+        if last or best or stop or due:
+            self._save(epoch, kind="last" if within else "epoch", f1_mean=f1_mean)
         if stop:
             raise StopRequested
 
-    def _train_epoch(self, epoch: int) -> None:
+    def _train_until_evaluation(self, epoch: int) -> None:
+        """Train to the end of the epoch, or to the next evaluation within it."""
         meter = Meter()
         start = self.step - epoch * self.steps_per_epoch
-        batches = self.task.batches(epoch, start)
+        steps = self.task.batches(epoch, start)
+        processes = self.compute.processes
         self.task.model.train()
         for position in range(start, self.steps_per_epoch):
             with meter.waiting():
-                size, batch = next(batches)
-            torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
+                step = next(steps)
+            torch.manual_seed((self.seed * 1_000_003 + self.step + (processes.rank << 40)) % 2**63)
 
             self.optimizer.zero_grad(set_to_none=True)
-            losses = self.task.backward(batch, self.scaler)
+            losses = self.task.backward(step, self.scaler)
+            processes.sum_gradients(self.task.model.parameters())
+            losses = {name: processes.sum_(loss) for name, loss in losses.items()}
             self._loss = losses["loss"]
             self.scaler.unscale_(self.optimizer)
             grad_norm = nn.utils.get_total_norm(
@@ -164,7 +173,7 @@ class Trainer:
                 self.ema.update(self.task.model)
             self.step += 1
 
-            meter.add(size)
+            meter.add(step.size())
             values: dict[str, float | Tensor] = {f"train/{name}": loss for name, loss in losses.items()}
             values["train/grad_norm"] = grad_norm
             values.update(rates | meter.rates() | self._device_memory())
@@ -174,12 +183,17 @@ class Trainer:
                 self._log_line(epoch, meter)
 
             if position + 1 < self.steps_per_epoch:
-                if self.recorder.should_stop():
+                if self._should_stop():
                     self._save(epoch, kind="last")
                     raise StopRequested
                 every = self.checkpoints.every_steps
                 if every is not None and self.step % every == 0:
                     self._save(epoch, kind="last")
+                if self.evaluate_every is not None and self.step % self.evaluate_every == 0:
+                    return
+
+    def _should_stop(self) -> bool:
+        return self.compute.processes.any(self.recorder.should_stop())
 
     def _checked_loss(self) -> float:
         """The latest loss, copied from the device.
@@ -215,6 +229,10 @@ class Trainer:
 
     def _save(self, epoch: int, *, kind: str, f1_mean: float | None = None) -> None:
         self._checked_loss()
+        if not self.compute.processes.main:
+            self.saved.note(self.step, f1_mean)
+            self.compute.processes.wait()
+            return
         best_step, best_f1_mean = self.saved.candidate(self.step, f1_mean)
         state: dict[str, Any] = {
             "step": self.step,
@@ -240,6 +258,7 @@ class Trainer:
             kind=kind,
             f1_mean=f1_mean,
         )
+        self.compute.processes.wait()
         log.info("saved checkpoint of step %d", self.step)
 
     def _resume(self) -> None:
