@@ -1,7 +1,11 @@
 """Stratified folds: every item in exactly one validation fold, however rare its class."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.errors import ConfigError
 
 
 def stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
@@ -24,3 +28,23 @@ def stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArra
     fold = np.empty(len(classes), np.int64)
     fold[dealt] = rng.permutation(folds)[np.arange(len(classes)) % folds]
     return fold
+
+
+def split_rows(
+    labels: NDArray[np.int64], fold: int | Literal["full"], folds: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to train on and rows to validate on, int64, of those with a label; `full` validates on none.
+
+    Raises:
+        ConfigError: the fold is out of range, or the labelled videos are too few.
+    """
+    rows = np.flatnonzero(labels >= 0)
+    if fold == "full":
+        return rows, rows[:0]
+    if fold >= folds:
+        raise ConfigError(f"data.fold: {fold} is out of range; with {folds} folds it is 0 to {folds - 1}")
+    fold_of = stratified_folds(labels[rows], folds, seed)
+    train, valid = rows[fold_of != fold], rows[fold_of == fold]
+    if not len(train) or not len(valid):
+        raise ConfigError(f"data.folds: {len(rows)} labelled videos are too few for {folds} folds; use fewer")
+    return train, valid
