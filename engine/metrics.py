@@ -54,6 +54,32 @@ def hierarchical_scores(taxonomy: Taxonomy, y_true: ArrayLike, y_pred: ArrayLike
     return HierarchicalScores(f1_mean, tuple(levels), tuple(classes))
 
 
+def confusion(
+    taxonomy: Taxonomy, y_true: ArrayLike, y_pred: ArrayLike
+) -> dict[int, list[tuple[str, str, int]]]:
+    """Number of items by level, true and predicted class, those that occur only, most frequent first.
+
+    Args:
+        y_true: leaf indices, int [n].
+        y_pred: leaf indices, int [n].
+
+    Raises:
+        ValueError: an index is no leaf.
+    """
+    leaves = len(taxonomy.codes)
+    true, predicted = _leaf_indices(y_true, leaves, "y_true"), _leaf_indices(y_pred, leaves, "y_pred")
+    counts: dict[int, list[tuple[str, str, int]]] = {}
+    for level in range(1, taxonomy.levels + 1):
+        codes, to_level = taxonomy.level_codes(level), taxonomy.leaf_to_level(level)
+        pairs, numbers = np.unique(to_level[true] * len(codes) + to_level[predicted], return_counts=True)
+        order = np.argsort(-numbers, kind="stable")
+        counts[level] = [
+            (codes[pair // len(codes)], codes[pair % len(codes)], int(number))
+            for pair, number in zip(pairs[order], numbers[order], strict=True)
+        ]
+    return counts
+
+
 def _score_level(
     level: int, codes: tuple[str, ...], true: NDArray[np.int64], predicted: NDArray[np.int64]
 ) -> tuple[LevelScores, list[ClassScores]]:

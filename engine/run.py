@@ -20,6 +20,7 @@ import psutil
 
 from engine.environment import PATCH_FILE, describe_environment, describe_torch, write_patch
 from engine.errors import ReeltopError
+from engine.ranks import CompanionRecorder, Companions, is_companion, process_count
 from engine.recorder import Recorder, StopRequested
 from engine.runlock import take_or_inherit_lock
 from engine.stages.context import RunContext
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print("usage: python -m engine.run RUN_DIR (an existing run directory)", file=sys.stderr)
         return NOT_RUN
+    if is_companion():
+        return _run_companion(Path(arguments[0]))
     return run_stage(Path(arguments[0]), configured_stage)
 
 
@@ -82,7 +85,34 @@ def configured_stage(context: RunContext) -> None:
     log.info("%s: stage %s, seed %d, on %s", config.name, config.stage, config.seed, environment["devices"])
     module = importlib.import_module(f"engine.stages.{config.stage}")
     context.recorder.environment(environment | describe_torch())
-    module.run(config, context)
+
+    def fail(message: str) -> None:
+        log.error("failed: %s", message)
+        context.recorder.state("failed", message)
+        context.recorder.close()
+        os._exit(FAILED)
+
+    with Companions(context.run_dir, process_count(config), fail):
+        module.run(config, context)
+
+
+def _run_companion(run_dir: Path) -> int:
+    """One of the other processes of a run on several GPUs; its words go to the same log, its exit code to rank 0."""
+    from engine.config.load import load_run_config
+
+    workspace = Workspace.open(run_dir.absolute().parent.parent)
+    os.chdir(workspace.root)
+    _log_to_stdout()
+    logging.getLogger().setLevel(logging.WARNING)
+    config = load_run_config(run_dir)
+    with CompanionRecorder(run_dir) as recorder:
+        _listen_to_signals(recorder)
+        context = RunContext(run_dir, workspace, recorder, resumed=_attempt(run_dir) > 1)
+        try:
+            importlib.import_module(f"engine.stages.{config.stage}").run(config, context)
+        except StopRequested:
+            return STOPPED
+    return FINISHED
 
 
 class _Ending:

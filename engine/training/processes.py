@@ -3,6 +3,7 @@
 Shapes: B rows of this process, W processes.
 """
 
+import functools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -79,11 +80,19 @@ class Processes:
         """Whether any process says so: all get the same answer."""
         if self.count == 1:
             return flag
-        answers: list[bool | None] = [None] * self.count
-        torch.distributed.all_gather_object(answers, flag)
-        return any(answers)
+        # On the host: asking a device would wait for it at every step.
+        votes = torch.tensor(int(flag))
+        torch.distributed.all_reduce(votes, group=_host_group())
+        return bool(votes)
 
     def wait(self) -> None:
         """Go on when all are here."""
         if self.count > 1:
             torch.distributed.barrier()
+
+
+@functools.cache
+def _host_group() -> "torch.distributed.ProcessGroup":
+    group = torch.distributed.new_group(backend="gloo")
+    assert isinstance(group, torch.distributed.ProcessGroup)
+    return group

@@ -134,7 +134,7 @@ class Trainer:
         best = self.saved.candidate(self.step, f1_mean)[0] == self.step
         last = self.step == self.total_steps
         stop = self._should_stop() and not last
-        due = not within and epoch % self.checkpoints.every_epochs == 0
+        due = self._checkpoint_due() if within else epoch % self.checkpoints.every_epochs == 0
         if last or best or stop or due:
             self._save(epoch, kind="last" if within else "epoch", f1_mean=f1_mean)
         if stop:
@@ -183,14 +183,17 @@ class Trainer:
                 self._log_line(epoch, meter)
 
             if position + 1 < self.steps_per_epoch:
+                if self.evaluate_every is not None and self.step % self.evaluate_every == 0:
+                    return  # what is due here, a checkpoint or a stop, comes after the evaluation
                 if self._should_stop():
                     self._save(epoch, kind="last")
                     raise StopRequested
-                every = self.checkpoints.every_steps
-                if every is not None and self.step % every == 0:
+                if self._checkpoint_due():
                     self._save(epoch, kind="last")
-                if self.evaluate_every is not None and self.step % self.evaluate_every == 0:
-                    return
+
+    def _checkpoint_due(self) -> bool:
+        every = self.checkpoints.every_steps
+        return every is not None and self.step % every == 0
 
     def _should_stop(self) -> bool:
         return self.compute.processes.any(self.recorder.should_stop())

@@ -183,7 +183,7 @@ def test_a_run_is_not_resumed_on_other_folds_than_it_began_with(
     with pytest.raises(StopRequested):
         run.go(stop_after=3)
     monkeypatch.setattr(
-        "engine.stages.finetune.stratified_folds", lambda labels, folds, _seed: np.arange(len(labels)) % folds
+        "engine.data.splits.stratified_folds", lambda labels, folds, _seed: np.arange(len(labels)) % folds
     )
     with pytest.raises(DataError, match="not those that this run began with"):
         run.go(resumed=True)
@@ -228,11 +228,12 @@ def test_the_attack_sends_one_gradient_through_the_vision_backbone_equal_to_two_
         torch.manual_seed(0)
         task = make_task(run.config, context, compute)  # type: ignore[arg-type]
         model = task.model.eval()
-        _, batch = next(iter(task.batches(0, 0)))
+        step = next(iter(task.batches(0, 0)))
+        (batch,) = step.parts
         assert model.vision is not None
         passes: list[int] = []
         model.vision.register_forward_hook(lambda *_: passes.append(1))
-        task.backward(batch, compute.grad_scaler())
+        task.backward(step, compute.grad_scaler())
     assert len(passes) == 1
     own = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
