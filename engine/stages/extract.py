@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from transformers import PreTrainedModel
 
 from engine.config.stages import ExtractConfig
 from engine.data.annotations import load_annotations
@@ -22,6 +23,7 @@ from engine.data.features import FeatureWriter
 from engine.data.frames import FrameFolder, Preprocess, uniform_indices
 from engine.data.skipping import SkipLimit
 from engine.errors import DataError
+from engine.models.checkpoint import load_vision_tower
 from engine.models.pretrained import load_vision_backbone, preprocess_of
 from engine.models.vision import FrameEncoder
 from engine.recorder import StopRequested
@@ -70,11 +72,17 @@ def run(config: ExtractConfig, context: RunContext) -> None:
         compute = choose_compute(config.gpus, config.precision)
         encoder = preprocess = None
         if any(split.ready is None for split in splits):
-            name = context.workspace.model(config.model.vision)
-            backbone = load_vision_backbone(name)
-            preprocess = preprocess_of(name, backbone, config.model.preprocessing.statistics)
+            backbone, preprocess = _backbone(config, context)
             encoder = FrameEncoder(backbone, preprocess.mean, preprocess.std).to(compute.device).eval()
         _extract(config, context, splits, encoder, preprocess, compute)
+
+
+def _backbone(config: ExtractConfig, context: RunContext) -> tuple[PreTrainedModel, Preprocess]:
+    if config.inputs.vision is not None:
+        return load_vision_tower(context.workspace.resolve(config.inputs.vision))
+    name = context.workspace.model(config.model.vision)
+    backbone = load_vision_backbone(name)
+    return backbone, preprocess_of(name, backbone, config.model.preprocessing.statistics)
 
 
 def _extract(

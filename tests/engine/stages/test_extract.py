@@ -14,6 +14,7 @@ from transformers import CLIPVisionModel
 from engine.data.features import FeatureStore, FeatureWriter
 from engine.data.frames import FrameFolder, Preprocess
 from engine.errors import DataError
+from engine.models.checkpoint import load_classifier, load_spec
 from engine.recorder import StopRequested
 from engine.records import Artifact, Progress, Resumed
 
@@ -184,3 +185,46 @@ def test_a_video_of_several_splits_is_extracted_once_with_the_first(new_run: New
 def test_a_model_folder_that_is_none_is_told(new_run: NewRun) -> None:
     with pytest.raises(DataError, match="vision backbone"):
         new_run("extract", model={"vision": "models/sample"}).go()
+
+
+def test_the_vision_tower_of_another_run_can_embed_the_frames(
+    new_run: NewRun, features: str, world: Path
+) -> None:
+    trained = new_run(
+        "finetune",
+        model={"text": "models/sample/bert", "vision": "models/sample/clip"},
+        data={"folds": 3, "max_frames": 2, "max_tokens": 32},
+        training={"epochs": 1, "lr": {"vision": 1e-2}, "ema": None},
+    ).go()
+    checkpoint = max((trained.directory / "checkpoints").iterdir())
+    tower = checkpoint.relative_to(world).as_posix()
+    run = new_run("extract", model=MODEL, inputs={"vision": tower}, data={"splits": ["test"]}).go()
+    store, before = (
+        FeatureStore.open(run.directory / "artifacts" / "features"),
+        FeatureStore.open(world / features),
+    )
+    video = next(video for video in map(str, store.ids) if store.count(video))
+    model, _, _ = load_classifier(checkpoint)
+    spec = load_spec(checkpoint)
+    preprocess = Preprocess(spec.resize, spec.crop, spec.pixel_mean, spec.pixel_std)
+    pixels = FrameFolder(world / "data" / "sample", "test").read(video, np.arange, preprocess)
+    assert model.vision is not None
+    with torch.inference_mode():
+        expected = model.vision.eval()(torch.from_numpy(pixels)).numpy()
+    np.testing.assert_allclose(store.read(video), expected, atol=4e-3, rtol=2e-3)
+    assert np.abs(store.read(video, [0]) - before.read(video, [0])).max() > 0.02, (
+        "it is not the first backbone"
+    )
+
+
+def test_a_run_without_a_vision_tower_is_refused_as_one(new_run: NewRun, features: str, world: Path) -> None:
+    trained = new_run(
+        "finetune",
+        model={"text": "models/sample/bert"},
+        data={"folds": 3, "max_frames": 2, "max_tokens": 32},
+        inputs={"features": features},
+        training={"epochs": 1},
+    ).go()
+    tower = max((trained.directory / "checkpoints").iterdir()).relative_to(world).as_posix()
+    with pytest.raises(DataError, match="holds no vision tower; name a contrast run"):
+        new_run("extract", model=MODEL, inputs={"vision": tower}).go()
