@@ -194,7 +194,7 @@ def test_the_vision_tower_of_another_run_can_embed_the_frames(
         "finetune",
         model={"text": "models/sample/bert", "vision": "models/sample/clip"},
         data={"folds": 3, "max_frames": 2, "max_tokens": 32},
-        training={"epochs": 1, "lr": {"vision": 1e-2}, "ema": None},
+        training={"epochs": 1, "batch_size": 8, "lr": {"vision": 1e-2}, "ema": None},
     ).go()
     checkpoint = max((trained.directory / "checkpoints").iterdir())
     tower = checkpoint.relative_to(world).as_posix()
