@@ -1,8 +1,8 @@
 """The config of every stage: the single source of YAML checks, `--set`, forms and help texts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.config.base import (
     Checkpoints,
@@ -105,7 +105,9 @@ class MaskedFrame(Section):
     """Masked frame modelling."""
 
     weight: Weight = Field(0.5, description="weight of the loss; 0 switches the task off")
-    rate: Rate = Field(0.15, description="share of the frames drawn; nine in ten of them are set to zero")
+    rate: Rate = Field(
+        0.15, description="share of the frames drawn; nine in ten of them are set to zero and predicted"
+    )
     normalize: bool = Field(False, description="compare unit vectors instead of raw embeddings")
     temperature: float = Field(1.0, gt=0, le=100, description="divides the similarities; 1: none")
 
@@ -140,6 +142,22 @@ class PretrainTasks(Section):
     ftm: FrameTextMatch = FrameTextMatch()
     ftc: FrameTextContrast = FrameTextContrast()
     mmm: MaskModality = MaskModality()
+
+    @property
+    def joint(self) -> bool:
+        """Whether a task is on that needs text and frames together, neither of them masked whole."""
+        return any(task.weight > 0 for task in (self.mlm, self.mfm, self.ftm))
+
+    @property
+    def masking(self) -> bool:
+        """Whether a task is on that predicts something hidden, or judges a pair."""
+        return self.joint or self.mmm.weight > 0
+
+    @model_validator(mode="after")
+    def _one_is_on(self) -> Self:
+        if not self.masking and self.ftc.weight == 0:
+            raise ValueError("all five are switched off: give one of them a weight above 0")
+        return self
 
 
 class PretrainConfig(StageConfig):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _FORMAT = 1
-_SEGMENTS = ("title", "ocr", "asr")
-_SPECIALS = 1 + len(_SEGMENTS)
+Segment = Literal["title", "ocr", "asr"]
+SEGMENTS: tuple[Segment, ...] = ("title", "ocr", "asr")
+_SPECIALS = 1 + len(SEGMENTS)
 _SEGMENT_TOKENS = 512
 # Far more than any tokenizer packs into a token on average; keeps a giant text from stalling the batch.
 _SEGMENT_CHARS = 32 * _SEGMENT_TOKENS
@@ -36,7 +37,7 @@ class TokenTable:
     def __init__(self, folder: Path, cls: int, sep: int) -> None:
         self.cls = cls
         self.sep = sep
-        self._segments = [Ragged(folder, name, np.int32) for name in _SEGMENTS]
+        self._segments = [Ragged(folder, name, np.int32) for name in SEGMENTS]
 
     def __len__(self) -> int:
         return len(self._segments[0])
@@ -59,10 +60,19 @@ class TokenTable:
         Raises:
             ValueError: `max_tokens` has no room for the four special tokens.
         """
-        title, ocr, asr = (segment[row] for segment in self._segments)
-        kept = cut_longest((len(title), len(ocr), len(asr)), max_tokens - _SPECIALS)
-        cls, sep = [self.cls], [self.sep]
-        parts = (cls, title[: kept[0]], sep, ocr[: kept[1]], sep, asr[: kept[2]], sep)
+        return self.joined(row, SEGMENTS, max_tokens)
+
+    def joined(self, row: int, segments: Sequence[Segment], max_tokens: int) -> NDArray[np.int64]:
+        """`[CLS]`, then each of the `segments` with a [SEP] behind it, cut like `sequence`.
+
+        Raises:
+            ValueError: `max_tokens` has no room for the special tokens.
+        """
+        texts = [self._segments[SEGMENTS.index(name)][row] for name in segments]
+        kept = cut_longest(tuple(map(len, texts)), max_tokens - 1 - len(texts))
+        parts: list[NDArray[np.int32] | list[int]] = [[self.cls]]
+        for text, length in zip(texts, kept, strict=True):
+            parts += [text[:length], [self.sep]]
         return np.concatenate(parts, dtype=np.int64)
 
 
@@ -73,7 +83,7 @@ def cut_longest(lengths: tuple[int, ...], budget: int) -> tuple[int, ...]:
         ValueError: `budget` is negative.
     """
     if budget < 0:
-        raise ValueError(f"no room for the {_SPECIALS} special tokens of a sequence")
+        raise ValueError("no room for the special tokens of a sequence")
     if sum(lengths) <= budget:
         return lengths
     # All that are cut end at a common level; what the level leaves over goes to the first of them.
@@ -156,7 +166,7 @@ def _encoder(tokenizer: "PreTrainedTokenizerBase") -> tuple[Encode, bytes]:
 
 def _build(table: AnnotationTable, encode: Encode, folder: Path) -> None:
     with ExitStack() as stack:
-        columns = [stack.enter_context(RaggedWriter(folder, name, np.int32)) for name in _SEGMENTS]
+        columns = [stack.enter_context(RaggedWriter(folder, name, np.int32)) for name in SEGMENTS]
         for start in range(0, len(table), _BATCH_ROWS):
             rows = range(start, min(len(table), start + _BATCH_ROWS))
             for column, read in zip(columns, (table.title, table.ocr, table.asr), strict=True):
