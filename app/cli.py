@@ -131,14 +131,29 @@ def run(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the end; exit 1 unless all finished.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run; queue nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show graph, estimates and configs; queue nothing.")
+    ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Run all of a pipeline again, also what is finished and unchanged."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Queue a stage or a pipeline."""
+    """Queue a stage, or of a pipeline what is not finished and unchanged."""
     from app.verbs.run import queue
 
     raise typer.Exit(
-        queue(context.obj, config, overrides or [], name, wait=wait, dry_run=dry_run, as_json=as_json)
+        queue(
+            context.obj,
+            config,
+            overrides or [],
+            name,
+            wait=wait,
+            dry_run=dry_run,
+            fresh=fresh,
+            as_json=as_json,
+        )
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -33,8 +33,10 @@ def detail_json(detail: "RunDetail") -> dict[str, Any]:
     return data | {key: value for key, value in parts.items() if key != "run"}
 
 
-def print_runs(runs: Sequence["RunRow"], *, matching: int | None = None) -> None:
-    """The table of `reeltop ls`."""
+def print_runs(
+    runs: Sequence["RunRow"], *, matching: int | None = None, reused: Collection[int] = ()
+) -> None:
+    """The table of `reeltop ls`; `reused` are ids of runs that were finished before they were asked for."""
     from rich.table import Table
 
     depth = max((len(run.levels) for run in runs), default=0)
@@ -50,10 +52,23 @@ def print_runs(runs: Sequence["RunRow"], *, matching: int | None = None) -> None
         scores = [value for level in run.levels for value in (score(level.f1_micro), score(level.f1_macro))]
         scores += ["-"] * (2 * depth - len(scores))
         cells = [str(run.id), printable(run.name), run.stage, state(run), score(run.f1_mean), *scores]
-        table.add_row(*map(_plain, [*cells, took(run), note(run)]))
+        told = f"reused {note(run)}".strip() if run.id in reused else note(run)
+        table.add_row(*map(_plain, [*cells, took(run), told]))
     _print(table)
     if matching is not None and matching > len(runs):
         print(f"{len(runs)} of {matching} runs; --limit shows more")
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:
+    """Rows of plain text below a head; columns whose numbers are in `right` are set to the right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(head):
+        table.add_column(column, justify="right" if place in right else "left")
+    for row in rows:
+        table.add_row(*map(_plain, row))
+    _print(table)
 
 
 def print_detail(detail: "RunDetail") -> None:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from engine.store.database import Store
-    from engine.store.views import NewRun, RunRow
+    from engine.store.views import RunRow
 
 _POLL_SECONDS = 0.25
 _LINE_SECONDS = 10.0
@@ -26,6 +26,7 @@ def queue(
     *,
     wait: bool,
     dry_run: bool,
+    fresh: bool,
     as_json: bool,
 ) -> int:
     """Queue what a config file describes; the exit code."""
@@ -34,32 +35,51 @@ def queue(
     from engine.submit import plan_file, submit
 
     store = Store.open(workspace.store_url)
-    planned = plan_file(workspace, store, config, overrides, name)
+    planned = plan_file(workspace, store, config, overrides, name, fresh=fresh)
     if dry_run:
-        _show_plan(planned, as_json=as_json)
+        from app.verbs.dry_run import show_plan
+
+        show_plan(workspace, store, planned, as_json=as_json)
         return 0
     ids = submit(workspace, store, planned)
+    reused = {run.reuses for run in planned if run.reuses is not None}
     if wait:
-        return wait_for(workspace, ids, as_json=as_json)
+        return wait_for(workspace, ids, as_json=as_json, reused=reused)
     runs = [run_row(store, run_id) for run_id in ids]
     if as_json:
-        print_json([run_json(run) for run in runs])
-    else:
-        for run in runs:
+        print_json([run_json(run) | {"reused": run.id in reused} for run in runs])
+        return 0
+    for new, run in zip(planned, runs, strict=True):
+        if run.id in reused:
+            print(f"reuses run {run.id}  {printable(run.name)}" + _for(new.name, run.name))
+        else:
             print(f"queued run {run.id}  {printable(run.name)}")
+    if len(reused) == len(set(ids)):
+        print("nothing to run: all of it is finished and unchanged; --fresh runs it again")
+    else:
         print("watch with `reeltop`, `reeltop ls` or `reeltop logs RUN -f`")
     return 0
 
 
-def wait_for(workspace: Workspace, ids: Sequence[int], *, as_json: bool) -> int:
-    """Tell on stderr how the runs go until all have ended; 0 where all finished, 1 otherwise."""
+def _for(planned: str, found: str) -> str:
+    return "" if planned == found else f" for {printable(planned)}"
+
+
+def wait_for(workspace: Workspace, ids: Sequence[int], *, as_json: bool, reused: Collection[int] = ()) -> int:
+    """Tell on stderr how the runs go until all have ended; 0 where all finished, 1 otherwise.
+
+    Args:
+        reused: ids of the runs that were not queued, as they had finished before.
+    """
     from engine.store.database import Store
     from engine.store.queries import run_row
     from engine.store.views import Status
     from engine.supervisor.client import ensure_supervisor
 
     store = Store.open(workspace.store_url)
-    teller = _Teller()
+    teller = _Teller(reused)
+    if ids and set(ids) <= set(reused):
+        print("nothing to run: all of it is finished and unchanged; --fresh runs it again", file=sys.stderr)
     try:
         while True:
             runs = [run_row(store, run_id) for run_id in ids]
@@ -78,9 +98,9 @@ def wait_for(workspace: Workspace, ids: Sequence[int], *, as_json: bool) -> int:
         print("\nthe runs go on; `reeltop` shows them, `reeltop stop RUN` stops one", file=sys.stderr)
         return 1
     if as_json:
-        print_json([run_json(run) for run in runs])
+        print_json([run_json(run) | {"reused": run.id in reused} for run in runs])
     else:
-        print_runs(runs)
+        print_runs(runs, reused=reused)
         for run in runs:
             if run.status is not Status.FINISHED and run.error:
                 print(
@@ -112,7 +132,8 @@ def _stuck(store: "Store", runs: Sequence["RunRow"]) -> "RunRow | None":
 class _Teller:
     """One line when a run changes its state, and one every ten seconds while it works."""
 
-    def __init__(self) -> None:
+    def __init__(self, reused: Collection[int] = ()) -> None:
+        self._reused = reused
         self._states: dict[int, str] = {}
         self._began: dict[int, tuple[float, int]] = {}
         self._told = 0.0
@@ -128,7 +149,9 @@ class _Teller:
             self._states[run.id] = run.status
 
     def _line(self, run: "RunRow", now: float) -> str:
-        line = f"run {run.id} {printable(run.name)}: {run.status}"
+        line = (
+            f"run {run.id} {printable(run.name)}: {'reused, ' if run.id in self._reused else ''}{run.status}"
+        )
         if run.status.live and run.progress is not None:
             progress = run.progress
             line += f" {progress.share:.0%} ({progress.done}/{progress.total} {progress.unit}s)"
@@ -138,21 +161,3 @@ class _Teller:
         if run.f1_mean is not None:
             line += f" f1_mean {score(run.f1_mean)}"
         return f"{line} {note(run)}".rstrip()
-
-
-def _show_plan(planned: Sequence["NewRun"], *, as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from engine.config.document import dump_yaml
-
-    if as_json:
-        print_json([asdict(run) for run in planned])
-        return
-    for index, run in enumerate(planned):
-        needs = [
-            f"{given.role}: {planned[given.source_run].name if given.in_batch else f'run {given.source_run}'}"
-            + (f"@{given.which}" if given.which else "")
-            for given in run.inputs
-        ]
-        print(f"# {index + 1}. {printable(run.name)}: {run.stage}, needs {', '.join(needs) or 'nothing'}")
-        print(dump_yaml(run.config))

@@ -20,7 +20,7 @@ from engine.format import printable
 
 AnySection = TypeVar("AnySection", bound=Section)
 CONFIG_FILE = "config.yaml"
-_NOT_HASHED = {"name", "experiment", "priority", "tags", "notes", "inputs"}
+_NOT_HASHED = {"name", "experiment", "priority", "gpus", "tags", "notes", "inputs"}
 
 
 def load_file(path: Path, overrides: Sequence[str] = ()) -> StageConfig | PipelineConfig:
@@ -117,8 +117,15 @@ def plain(config: Section) -> dict[str, Any]:
 
 
 def config_hash(config: StageConfig) -> str:
-    """SHA-256 of what the run computes: not of its name, notes, place in the queue, or inputs."""
+    """SHA-256 of what the run computes: not of its name, notes, place in the queue, or inputs.
+
+    Nor of where it runs: a step has the same videos, frames and masks whatever the number of GPUs (`batch_size`
+    counts over all of them) and of decoding processes, so that `gpus` and `data.workers` change a result no further
+    than another machine's rounding does.
+    """
     relevant = {key: value for key, value in plain(config).items() if key not in _NOT_HASHED}
+    if "data" in relevant:
+        relevant["data"] = {key: value for key, value in relevant["data"].items() if key != "workers"}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

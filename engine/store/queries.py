@@ -279,6 +279,16 @@ def artifact_of(store: Store, run_id: int, kind: str) -> ArtifactRow | None:
     return None if row is None else ArtifactRow(*row)
 
 
+def finished_by_hash(store: Store) -> dict[str, list[int]]:
+    """Ids of finished runs by the hash of their config, the newest first."""
+    query = select(Run.config_hash, Run.id).where(Run.status == Status.FINISHED.value, _LISTED)
+    found: dict[str, list[int]] = {}
+    with store.connection() as connection:
+        for config_hash, run_id in connection.execute(query.order_by(Run.id.desc())):
+            found.setdefault(config_hash, []).append(run_id)
+    return found
+
+
 def _run_row(connection: Connection, run_id: int) -> RunRow:
     rows = listing.run_rows(connection, Run.id == run_id, _LISTED)
     if not rows:

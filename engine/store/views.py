@@ -55,7 +55,10 @@ class NewInput:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to be queued; `config` is the validated config as plain data."""
+    """A run to be queued; `config` is the validated config as plain data.
+
+    `reuses` is the finished run that a plan takes instead: it has computed the same already.
+    """
 
     stage: str
     name: str
@@ -69,6 +72,7 @@ class NewRun:
     inputs: tuple[NewInput, ...] = ()
     tags: tuple[str, ...] = ()
     notes: str = ""
+    reuses: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

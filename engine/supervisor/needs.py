@@ -1,8 +1,11 @@
 """Dependencies: whether what a run builds on is there, may still come, or never will."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from engine.config.references import in_order, references_of
 from engine.errors import RunError
 from engine.store.database import Store
 from engine.store.queries import artifact_of, checkpoint_of
@@ -15,8 +18,7 @@ _LOST = {
     Status.SKIPPED: "which was skipped",
 }
 _HALTED = (Status.STOPPED, Status.CRASHED)  # until a person resumes them
-_ARTIFACT_KINDS = {"features": "features", "member": "predictions", "members": "predictions"}
-_LIST_ROLES = {"member": "members", "members": "members"}
+_LIST_ROLES = {"members"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +69,49 @@ def busy(store: Store) -> bool:
     return bool(live_rows(store)) or not stuck(queued_rows(store), sources_of_queued(store))
 
 
-def resolve_inputs(store: Store, sources: Sequence[Source]) -> dict[str, str | list[str]]:
+def resolve_inputs(
+    store: Store, sources: Sequence[Source], given: Mapping[str, Any]
+) -> dict[str, str | list[str]]:
     """Where the inputs are: config key under `inputs` to a path (or paths) relative to the workspace.
+
+    Args:
+        given: the run's `inputs` as its config has them: folders among the members keep their place.
 
     Raises:
         RunError: a source has not what is asked of it.
     """
-    resolved: dict[str, str | list[str]] = {}
+    paths: dict[str, list[str]] = defaultdict(list)
     for source in sources:
-        path = f"{source.directory}/{_output_of(store, source)}"
-        if source.role in _LIST_ROLES:
-            members = resolved.setdefault(_LIST_ROLES[source.role], [])
-            assert isinstance(members, list)
-            members.append(path)
-        else:
-            resolved[source.role] = path
-    return resolved
+        paths[source.role].append(f"{source.directory}/{output_of(store, source)}")
+    return {
+        role: in_order(references_of(given.get(role)), found) if role in _LIST_ROLES else found[-1]
+        for role, found in paths.items()
+    }
 
 
-def _output_of(store: Store, source: Source) -> str:
-    kind = _ARTIFACT_KINDS.get(source.role)
-    if kind is not None:
-        artifact = artifact_of(store, source.run_id, kind)
+def output_of(store: Store, source: Source) -> str:
+    """The folder, relative to the source's own, that holds what is asked of it.
+
+    `features` means an extract run's store, any other role a checkpoint: the asked one, else the best, else the
+    last. A member without checkpoints gives its predictions, or those of its validation fold where it has no other.
+
+    Raises:
+        RunError: the source has not what is asked of it.
+    """
+    if source.role == "features":
+        artifact = artifact_of(store, source.run_id, "features")
         if artifact is None:
-            raise RunError(f"inputs.{source.role}: {source} has written no {kind}")
+            raise RunError(f"inputs.features: {source} has written no features")
         return artifact.path
     for which in [source.which] if source.which else ["best", "last"]:
         checkpoint = checkpoint_of(store, source.run_id, which)
         if checkpoint is not None:
             return checkpoint.path
+    if source.role in _LIST_ROLES and source.which is None:
+        for kind in ("predictions", "validation"):
+            artifact = artifact_of(store, source.run_id, kind)
+            if artifact is not None:
+                return artifact.path
+        raise RunError(f"inputs.{source.role}: {source} has neither a checkpoint nor predictions")
     wanted = f"checkpoint {source.which}" if source.which else "checkpoint"
     raise RunError(f"inputs.{source.role}: {source} has no {wanted}")

@@ -26,6 +26,7 @@ from engine.supervisor.rows import (
     LiveRow,
     QueuedRow,
     Source,
+    config_of,
     live_rows,
     queued_rows,
     report_of,
@@ -249,7 +250,8 @@ class Supervisor:
     def _prepare(self, row: QueuedRow, run_dir: Path, sources: list[Source]) -> int | None:
         """Fill the run's directory; where its records go on, or None when the run has failed right here."""
         try:
-            write_config(self._store, row.id, run_dir, resolve_inputs(self._store, sources))
+            given = config_of(self._store, row.id).get("inputs", {})
+            write_config(self._store, row.id, run_dir, resolve_inputs(self._store, sources, given))
             write_manifest(self._workspace, self._store, row.id)
             report = report_of(self._store, row.id)
             return report.offset if report else 0

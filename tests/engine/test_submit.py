@@ -8,7 +8,7 @@ from engine.errors import ConfigError, RunError
 from engine.store.database import Store
 from engine.store.queries import list_runs
 from engine.store.runs import create_runs
-from engine.store.views import NewInput
+from engine.store.views import NewInput, NewRun
 from engine.submit import plan_file, submit
 from engine.workspace import Workspace
 
@@ -145,3 +145,101 @@ def test_a_data_set_that_is_not_there_is_told_before_anything_is_queued(
     with pytest.raises(ConfigError, match=r"data.root: nowhere has no annotations folder"):
         submit(workspace, store, runs)
     assert list_runs(store).total == 0
+
+
+FOLDS = "matrix: {data.fold: [0, 1]}"
+GRID = f"""\
+name: folds
+runs:
+  ensemble: {{config: ensemble.yaml, inputs: {{members: [model, baseline-fold1, stored]}}}}
+  model: {{config: finetune.yaml, inputs: {{features: features}}, {FOLDS}}}
+  baseline: {{config: baseline.yaml, {FOLDS}}}
+  second: {{config: finetune.yaml, inputs: {{features: features, init: model@last}}, {FOLDS}}}
+  features: {{config: extract.yaml}}
+"""
+
+
+@pytest.fixture
+def grid(workspace: Workspace) -> Path:
+    (workspace.root / "stored").mkdir()
+    (workspace.root / "baseline.yaml").write_text("stage: baseline\n")
+    (workspace.root / "ensemble.yaml").write_text("stage: ensemble\ninputs: {members: [model]}\n")
+    path = workspace.root / "grid.yaml"
+    path.write_text(GRID)
+    return path
+
+
+def names_of_inputs(runs: list[NewRun], name: str) -> list[str]:
+    (run,) = [run for run in runs if run.name == name]
+    return [runs[given.source_run].name for given in run.inputs]
+
+
+def test_a_list_of_members_takes_all_runs_of_a_matrix_or_one_by_its_name(
+    workspace: Workspace, store: Store, grid: Path
+) -> None:
+    runs = plan_file(workspace, store, grid)
+    assert names_of_inputs(runs, "ensemble") == ["model-fold0", "model-fold1", "baseline-fold1"]
+    members = next(run for run in runs if run.name == "ensemble").config["inputs"]["members"]
+    assert members == ["model-fold0", "model-fold1", "baseline-fold1", str(workspace.root / "stored")]
+    order = [run.name for run in runs]
+    assert order.index("baseline-fold1") < order.index("ensemble")
+
+
+def test_runs_of_two_matrices_pair_up_by_equal_values(workspace: Workspace, store: Store, grid: Path) -> None:
+    runs = plan_file(workspace, store, grid)
+    assert names_of_inputs(runs, "second-fold0") == ["features", "model-fold0"]
+    assert names_of_inputs(runs, "second-fold1") == ["features", "model-fold1"]
+    grid.write_text(
+        GRID.replace(f"init: model@last}}, {FOLDS}", "init: model@last}, matrix: {data.fold: [2]}")
+    )
+    with pytest.raises(ConfigError, match="no run of model has the matrix values of second-fold2"):
+        plan_file(workspace, store, grid)
+
+
+def test_two_runs_of_one_name_in_a_pipeline_are_refused(
+    workspace: Workspace, store: Store, grid: Path
+) -> None:
+    grid.write_text(GRID + "  model-fold0: {config: finetune.yaml, inputs: {features: features}}\n")
+    with pytest.raises(ConfigError, match="two runs would be named model-fold0"):
+        plan_file(workspace, store, grid)
+
+
+def test_an_input_of_the_wrong_kind_is_told_before_anything_is_queued(
+    workspace: Workspace, store: Store
+) -> None:
+    path = workspace.root / "pipeline.yaml"
+    path.write_text(PIPELINE.replace("model: model@best, features: features", "model: features"))
+    with pytest.raises(
+        ConfigError, match=r"inputs.model: features is of stage extract; name a run of finetune"
+    ):
+        plan_file(workspace, store, path)
+
+
+@pytest.mark.parametrize(
+    ("which", "settings", "told"),
+    [
+        ("best", "", "a pretrain run has no best checkpoint; name last or epoch-N"),
+        ("epoch-9", "", "trains for 8 epochs"),
+        ("epoch-5", "checkpoints: {every_epochs: 2}", "saves every 2 epochs"),
+        ("epoch-5", "", "set its checkpoints.keep to 4 or more"),
+        ("epoch-5", "checkpoints: {keep: 4}", None),
+        ("epoch-8", "", None),
+        ("last", "", None),
+    ],
+)
+def test_a_checkpoint_that_the_source_will_not_leave_is_told_beforehand(
+    workspace: Workspace, store: Store, which: str, settings: str, told: str | None
+) -> None:
+    (workspace.root / "pretrain.yaml").write_text(
+        f"stage: pretrain\ninputs: {{features: features}}\ntraining: {{epochs: 8}}\n{settings}\n"
+    )
+    path = workspace.root / "pipeline.yaml"
+    path.write_text(
+        "name: all\nruns:\n  features: {config: extract.yaml}\n  before: {config: pretrain.yaml}\n"
+        f"  model: {{config: finetune.yaml, inputs: {{features: features, init: before@{which}}}}}\n"
+    )
+    if told is None:
+        assert plan_file(workspace, store, path)[-1].inputs[1].which == which
+    else:
+        with pytest.raises(ConfigError, match=told):
+            plan_file(workspace, store, path)

@@ -117,8 +117,12 @@ class Launch(ReeltopScreen):
 
             ids = submit(workspace, store, plan.runs)
             shown = ", ".join(
-                f"{run_id} {printable(run.name)}" for run_id, run in zip(ids, plan.runs, strict=True)
+                f"{run_id} {printable(run.name)}"
+                for run_id, run in zip(ids, plan.runs, strict=True)
+                if run.reuses is None
             )
+            if not shown:
+                return "nothing to run: all of it is finished and unchanged"
             return f"queued {shown}; 1 shows the queue"
 
         self.reeltop.command(queue)

@@ -44,12 +44,12 @@ class PlanView(VerticalScroll):
         if plan.problem:
             lines.append(Content.styled(f"✗ {printable(plan.problem)}", "$text-error"))
         if plan.runs:
-            count = len(plan.runs)
-            lines.append(
-                Content.styled(
-                    f"✓ {count} run{'s' if count > 1 else ''}: ctrl+s queues", "bold $text-success"
-                )
-            )
+            reused = sum(run.reuses is not None for run in plan.runs)
+            count = len(plan.runs) - reused
+            told = f"✓ {count} run{'' if count == 1 else 's'}: ctrl+s queues" if count else "✓ nothing to run"
+            if reused:
+                told += f"; {reused} finished and unchanged, used as {'it is' if reused == 1 else 'they are'}"
+            lines.append(Content.styled(told, "bold $text-success"))
             lines += [_run_line(run, plan.runs) for run in plan.runs]
         changed = [key for key in values if values[key] != file_values.get(key, "")]
         if changed:
@@ -68,6 +68,12 @@ def _run_line(run: NewRun, batch: tuple[NewRun, ...]) -> Content:
     for item in run.inputs:
         source = printable(batch[item.source_run].name) if item.in_batch else f"run {item.source_run}"
         needs.append(f"{item.role} of {source}{f'@{item.which}' if item.which else ''}")
+    if run.reuses is not None:
+        return Content.assemble(
+            f"  {printable(run.name)} ",
+            (f"{run.stage}", "$foreground-muted"),
+            f"  reuses run {run.reuses}",
+        )
     place = "CPU" if run.gpus == 0 else f"{run.gpus} GPU{'s' if run.gpus > 1 else ''}"
     return Content.assemble(
         f"  {printable(run.name)} ",

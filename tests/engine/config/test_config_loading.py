@@ -145,8 +145,10 @@ def test_the_hash_is_of_what_is_computed_not_of_names_and_places(tmp_path: Path)
     path = written(tmp_path, FINETUNE)
     plain_hash = config_hash(load_file(path))  # type: ignore[arg-type]
     renamed = load_file(path, ["name=other", "priority=3", "notes=hello", "inputs.features=7"])
+    elsewhere = load_file(path, ["gpus=4", "data.workers=12"])
     changed = load_file(path, ["training.epochs=6"])
     assert config_hash(renamed) == plain_hash  # type: ignore[arg-type]
+    assert config_hash(elsewhere) == plain_hash  # type: ignore[arg-type]
     assert config_hash(changed) != plain_hash  # type: ignore[arg-type]
 
 
