@@ -239,6 +239,25 @@ def rm(context: typer.Context, run: Run, as_json: Json = False) -> None:
 
 
 @app.command()
+def ensemble(
+    context: typer.Context,
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Runs to average; RUN@last, RUN@epoch-3 name checkpoints."),
+    ],
+    weights: Annotated[
+        str, typer.Option(help="auto, equal, greedy, or one number for each run: 1,1,0.7,1.")
+    ] = "auto",
+    name: Annotated[str | None, typer.Option(help="Name of the ensemble's run.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Average runs' probabilities; show every member's scores beside the ensemble's honest estimate."""
+    from app.verbs.ensemble import ensemble_runs
+
+    raise typer.Exit(ensemble_runs(context.obj, runs, weights, name, as_json=as_json))
+
+
+@app.command()
 def predict(
     context: typer.Context,
     run: Run,

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from app.output import print_json, run_json
-from app.verbs.run import wait_for
+from app.verbs.run import quiet_wait, wait_for
 from engine.errors import DataError, ReeltopError, RunError
 from engine.format import printable
 from engine.workspace import Workspace
@@ -68,7 +68,9 @@ def predict_file(workspace: Workspace, reference: str, annotations: Path, out: P
         }
     )
     ids = submit(workspace, store, plan_config(workspace, store, config))
-    code = wait_for(workspace, ids, as_json=False) if not as_json else _quiet_wait(workspace, ids)
+    code = (
+        wait_for(workspace, ids, as_json=False) if not as_json else quiet_wait(workspace, ids, as_json=False)
+    )
     run = run_row(store, ids[0])
     made = artifact_of(store, run.id, "submission")
     if run.status is Status.FINISHED and made is not None:
@@ -78,11 +80,3 @@ def predict_file(workspace: Workspace, reference: str, annotations: Path, out: P
     if as_json:
         print_json(run_json(run))
     return code
-
-
-def _quiet_wait(workspace: Workspace, ids: list[int]) -> int:
-    import contextlib
-    import io
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        return wait_for(workspace, ids, as_json=False)

@@ -110,6 +110,15 @@ def wait_for(workspace: Workspace, ids: Sequence[int], *, as_json: bool, reused:
     return 0 if all(run.status is Status.FINISHED for run in runs) else 1
 
 
+def quiet_wait(workspace: Workspace, ids: Sequence[int], *, as_json: bool) -> int:
+    """`wait_for` without a word on standard output: what a verb prints besides is JSON."""
+    import contextlib
+    import io
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return wait_for(workspace, ids, as_json=as_json)
+
+
 def _stuck(store: "Store", runs: Sequence["RunRow"]) -> "RunRow | None":
     """A queued run, where all that is left are queued runs that wait for stopped or crashed ones."""
     from engine.store.queries import run_detail
