@@ -1,0 +1,181 @@
+"""ensemble: members are found, grouped and classified once; what it reports is honest; what cannot be is told."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stage_world import NewRun, Run
+
+from engine.data.predictions import Predictions
+from engine.data.videos import DecodedFrames
+from engine.errors import ConfigError, DataError
+from engine.records import Artifact, Evaluation
+
+SMALL = {"epochs": 2, "batch_size": 16, "lr": {"text": 1e-3, "other": 3e-3}}
+MODEL = {"text": "models/sample/bert", "vision": "models/sample/clip"}
+
+
+def deep(new_run: NewRun, features: str | None, fold: int | str = 0, seed: int = 1) -> Run:
+    data = {"folds": 3, "fold": fold, "max_frames": 3, "max_tokens": 32}
+    return new_run(
+        "finetune", model=MODEL, data=data, training=SMALL, inputs={"features": features}, seed=seed
+    ).go()
+
+
+def linear(new_run: NewRun, fold: int | str = 0) -> Run:
+    return new_run("baseline", data={"folds": 3, "fold": fold}).go()
+
+
+def member(run: Run) -> str:
+    if (run.directory / "checkpoints").exists():
+        return str(max((run.directory / "checkpoints").iterdir()))
+    return str(run.directory / "artifacts" / "predictions")
+
+
+def best_member(run: Run) -> str:
+    meta = Predictions.open(run.directory / "artifacts" / "predictions-val").meta
+    return str(run.directory / "checkpoints" / str(meta["checkpoint"]))
+
+
+def ensemble(new_run: NewRun, members: list[str], **settings: Any) -> Run:
+    return new_run("ensemble", inputs={"members": members}, **({"bootstrap": 20} | settings)).go()
+
+
+def report(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run.directory / "artifacts" / "ensemble.json").read_text())
+    return found
+
+
+def test_given_weights_average_the_members_probabilities(new_run: NewRun, features: str, world: Path) -> None:
+    one, two = deep(new_run, features), linear(new_run)
+    run = ensemble(new_run, [best_member(one), member(two)], weights={"kind": "given", "values": [1, 0.5]})
+    alone = new_run("predict", inputs={"model": best_member(one), "features": features}).go()
+    parts = [Predictions.open(each.directory / "artifacts" / "predictions") for each in (alone, two)]
+    mixed = (parts[0].probabilities.astype(float) + 0.5 * parts[1].probabilities.astype(float)) / 1.5
+    got = Predictions.open(run.directory / "artifacts" / "predictions")
+    np.testing.assert_allclose(got.probabilities.astype(float), mixed, atol=2e-3)
+    with (run.directory / "artifacts" / "submission.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["category_id"] for row in rows] == [
+        got.taxonomy.codes[leaf] for leaf in got.probabilities.argmax(axis=1)
+    ]
+    assert [record.kind for record in run.records if isinstance(record, Artifact)] == [
+        "report",
+        "validation",
+        "predictions",
+        "submission",
+    ]
+    members = report(run)["members"]
+    scores = [next(r for r in each.records if isinstance(r, Evaluation)) for each in (two,)]
+    assert members[1]["f1_mean"] == pytest.approx(scores[0].f1_mean, abs=1e-9)
+    assert [each["weight"] for each in members] == [1, 0.5]
+
+
+def test_folds_of_one_model_are_one_member_out_of_fold_and_their_mean_on_the_test_split(
+    new_run: NewRun, features: str
+) -> None:
+    folds = [deep(new_run, features, fold) for fold in range(3)]
+    lines = [linear(new_run, fold) for fold in range(3)]
+    run = ensemble(new_run, [*map(best_member, folds), *map(member, lines)], weights={"kind": "coordinate"})
+    found = report(run)
+    assert [len(each["runs"]) for each in found["members"]] == [3, 3]
+    assert (found["videos"], found["folds"]) == (60, 3)
+    out_of_fold = [Predictions.open(each.directory / "artifacts" / "predictions-val") for each in lines]
+    predicted = {
+        video: part.taxonomy.codes[leaf]
+        for part in out_of_fold
+        for video, leaf in zip(part.ids, part.probabilities.argmax(axis=1), strict=True)
+    }
+    assert len(predicted) == 60
+    parts = [
+        Predictions.open(each.directory / "artifacts" / "predictions").probabilities.astype(float)
+        for each in lines
+    ]
+    only = ensemble(new_run, [*map(member, lines)], weights={"kind": "equal"})
+    got = Predictions.open(only.directory / "artifacts" / "predictions").probabilities
+    np.testing.assert_allclose(got.astype(float), np.mean(parts, axis=0), atol=1e-3)
+    splits = [record.split for record in run.records if isinstance(record, Evaluation)]
+    assert splits == ["in-sample", "val"]
+
+
+def test_two_models_of_the_same_fold_stay_two_members(new_run: NewRun, features: str) -> None:
+    runs = [deep(new_run, features, seed=seed) for seed in (1, 2)]
+    assert len(report(ensemble(new_run, [*map(best_member, runs)]))["members"]) == 2
+
+
+def test_the_second_ensemble_of_the_same_members_needs_no_forward_pass(
+    new_run: NewRun, features: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = deep(new_run, features)
+    first = ensemble(new_run, [best_member(one)], weights={"kind": "equal"})
+    monkeypatch.setattr("engine.members.classify", lambda *_, **__: pytest.fail("classified again"))
+    second = ensemble(new_run, [best_member(one)], weights={"kind": "equal"})
+    a, b = (Predictions.open(run.directory / "artifacts" / "predictions") for run in (first, second))
+    np.testing.assert_array_equal(a.probabilities, b.probabilities)
+
+
+def test_members_that_look_at_the_same_frames_have_them_decoded_once(
+    new_run: NewRun, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [deep(new_run, None, seed=seed) for seed in (1, 2)]
+    read: list[str] = []
+    plain = DecodedFrames.read
+
+    def counted(self: DecodedFrames, video: str, rng: Any) -> Any:
+        read.append(video)
+        return plain(self, video, rng)
+
+    monkeypatch.setattr(DecodedFrames, "read", counted)
+    together = ensemble(new_run, [*map(best_member, runs)], weights={"kind": "equal"})
+    videos = len(Predictions.open(together.directory / "artifacts" / "predictions").ids)
+    assert len(read) == len(set(read)) == videos
+    singles = [
+        Predictions.open(
+            new_run("predict", inputs={"model": best_member(run)}).go().directory
+            / "artifacts"
+            / "predictions"
+        ).probabilities.astype(float)
+        for run in runs
+    ]
+    got = Predictions.open(together.directory / "artifacts" / "predictions").probabilities
+    np.testing.assert_allclose(got.astype(float), np.mean(singles, axis=0), atol=2e-3)
+
+
+def test_predictions_of_another_checkpoint_are_made_where_the_run_has_only_the_best_ones(
+    new_run: NewRun, features: str
+) -> None:
+    one = deep(new_run, features)
+    folder = one.directory / "artifacts" / "predictions-val"
+    kept = Predictions.open(folder)
+    expected = np.array(kept.probabilities, float)
+    checkpoint = best_member(one)
+    shutil.rmtree(folder)
+    run = ensemble(new_run, [checkpoint], weights={"kind": "equal"}, data={"split": None})
+    again = Predictions.open(run.directory / "artifacts" / "predictions-val")
+    order = [again.ids.index(video) for video in kept.ids]
+    np.testing.assert_allclose(again.probabilities[order].astype(float), expected, atol=2e-3)
+
+
+def test_members_trained_on_everything_can_be_averaged_but_not_weighed(
+    new_run: NewRun, features: str
+) -> None:
+    full = deep(new_run, features, "full")
+    with pytest.raises(ConfigError, match=r"coordinate needs validation predictions and finetune has none"):
+        ensemble(new_run, [member(full)], weights={"kind": "coordinate"})
+    run = ensemble(new_run, [member(full)], weights={"kind": "equal"})
+    assert not any(isinstance(record, Evaluation) for record in run.records)
+    assert (run.directory / "artifacts" / "submission.csv").exists()
+
+
+def test_what_does_not_go_together_is_told(new_run: NewRun, features: str, world: Path) -> None:
+    one, other = deep(new_run, features, 0), linear(new_run, 1)
+    with pytest.raises(DataError, match="no video is in the validation folds of all members"):
+        ensemble(new_run, [best_member(one), member(other)])
+    with pytest.raises(ConfigError, match=r"weights.values: 1 weights for 2 members"):
+        ensemble(new_run, [best_member(one), member(other)], weights={"kind": "given", "values": [1]})
+    with pytest.raises(DataError, match="is in no run's directory"):
+        ensemble(new_run, [str(world / "data" / "sample")])

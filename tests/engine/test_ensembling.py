@@ -1,0 +1,125 @@
+"""Weights of ensembles: scores equal to the slow way, searches that find, estimates that do not flatter."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from engine.data.taxonomy import Taxonomy
+from engine.ensembling import (
+    SEARCHES,
+    Rescorer,
+    bootstrap,
+    coordinate_weights,
+    cross_fitted,
+    equal_weights,
+    greedy_weights,
+    interval,
+)
+
+TAXONOMY = Taxonomy.from_codes([f"{top:02}{leaf:02}" for top in range(3) for leaf in range(4)])
+CLASSES = len(TAXONOMY.codes)
+
+
+def scorer(strengths: list[float], *, videos: int = 300, seed: int = 0, noise: float = 1.0) -> Rescorer:
+    """Members whose scores lean towards the truth, each with errors of its own."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(CLASSES, videos, p=rng.dirichlet(np.ones(CLASSES)))
+    logits = rng.normal(0, noise, (len(strengths), videos, CLASSES))
+    logits[:, np.arange(videos), labels] += np.array(strengths)[:, None]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    return Rescorer(TAXONOMY, probabilities.astype(np.float32), labels)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_score_is_that_of_the_weighted_mean_computed_the_slow_way(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = scorer([1.0, 0.5, 2.0], videos=int(rng.integers(1, 60)), seed=seed)
+    weights = rng.random(3)
+    predicted = []
+    for video in range(len(found.labels_N)):
+        mixed = [
+            sum(weights[m] * float(found.probabilities_MNC[m, video, c]) for m in range(3))
+            for c in range(CLASSES)
+        ]
+        predicted.append(int(np.argmax(mixed)))
+    parts = []
+    for digits in (2, 4):
+        true = [TAXONOMY.codes[leaf][:digits] for leaf in found.labels_N]
+        claimed = [TAXONOMY.codes[leaf][:digits] for leaf in predicted]
+        parts += [f1_score(true, claimed, average=kind, zero_division=0) for kind in ("micro", "macro")]
+    assert found.f1_mean(weights) == pytest.approx(np.mean(parts), abs=1e-12)
+    assert found.score(weights).f1_mean == pytest.approx(np.mean(parts), abs=1e-12)
+
+
+@pytest.mark.parametrize("search", ["greedy", "coordinate"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_search_is_never_worse_in_sample_than_the_best_member(search: str, seed: int) -> None:
+    found = scorer([0.5, 1.5, 1.0], seed=seed)
+    weights = SEARCHES[search](found)
+    assert weights.max() == 1
+    assert found.f1_mean(weights) >= max(found.f1_mean(one) for one in np.eye(3))
+    np.testing.assert_array_equal(weights, SEARCHES[search](found))
+
+
+def test_the_coordinate_search_is_never_worse_than_equal_weights_and_drops_a_member_that_only_harms() -> None:
+    found = scorer([2.5, 2.5, -3.0], seed=3)
+    weights = coordinate_weights(found)
+    assert found.f1_mean(weights) >= found.f1_mean(equal_weights(found))
+    assert weights[2] < 0.5 * weights[:2].max()
+
+
+def test_greedy_selection_takes_the_member_that_helps_most_each_time() -> None:
+    found = scorer([1.0, 1.2, 0.8], videos=120, seed=4)
+    counts: Counter[int] = Counter()
+    best, best_counts = -1.0, Counter[int]()
+    for _ in range(25):
+        trial = [found.f1_mean([counts[one] + (one == member) for one in range(3)]) for member in range(3)]
+        counts[int(np.argmax(trial))] += 1
+        if max(trial) > best + 1e-12:
+            best, best_counts = max(trial), counts.copy()
+    expected = np.array([best_counts[member] for member in range(3)], float)
+    np.testing.assert_allclose(greedy_weights(found), expected / expected.max())
+
+
+def test_weights_for_a_fold_are_searched_without_its_labels() -> None:
+    found = scorer([1.0, 1.0, 1.0], videos=90)
+    folds = np.arange(90) % 3
+    seen: list[set[int]] = []
+
+    def spying(part: Rescorer) -> np.ndarray:
+        seen.append({hash(row.tobytes()) for row in part.probabilities_MNC[0]})
+        return np.ones(3)
+
+    cross_fitted(found, folds, spying, seed=0)
+    assert len(seen) == 3
+    for fold, rows in enumerate(seen):
+        own = {hash(row.tobytes()) for row in found.probabilities_MNC[0][folds == fold]}
+        assert not rows & own
+        assert len(rows) == 60
+
+
+def test_where_there_is_nothing_to_gain_the_honest_estimate_does_not_show_a_gain() -> None:
+    # Twelve members that know nothing: in sample, a search finds weights that seem to help.
+    gains, honest_gains = [], []
+    for seed in range(12):
+        found = scorer([0.0] * 12, videos=120, seed=seed)
+        base = found.f1_mean(equal_weights(found))
+        honest = cross_fitted(found, np.zeros(120, np.int64), coordinate_weights, seed)
+        gains.append(found.f1_mean(coordinate_weights(found)) - base)
+        honest_gains.append(found.f1_mean_of(honest) - base)
+    assert np.mean(gains) > 0.04, "the search must be able to fool itself, or this proves nothing"
+    assert abs(np.mean(honest_gains)) < 0.02
+
+
+def test_the_interval_holds_the_score_and_narrows_with_more_videos() -> None:
+    widths = []
+    for videos in (100, 1600):
+        found = scorer([1.5], videos=videos, seed=6)
+        predicted = found.predict([1.0])
+        span = interval(bootstrap(found, [predicted], 200, seed=1)[:, 0])
+        assert span.low < found.f1_mean([1.0]) + 0.02
+        assert span.high > found.f1_mean([1.0]) - 0.02
+        widths.append(span.high - span.low)
+    assert widths[1] < 0.5 * widths[0]
