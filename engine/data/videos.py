@@ -6,7 +6,7 @@ without padding, CHW pixels.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -36,7 +36,8 @@ class VideoBatch:
     """Inputs of a batch of videos; `labels_B` are leaf classes, -1 where unknown.
 
     Frames come as embeddings `frames_BFV`, or as pixels `pixels_NCHW` (uint8) that a vision backbone embeds;
-    the frames that exist are the true positions of `frame_mask_BF`, in row order.
+    the frames that exist are the true positions of `frame_mask_BF`, in row order. `longest` is the most real positions
+    of a video, known on the host: what a sequence without gaps is as long as.
     """
 
     token_ids_BT: Tensor
@@ -45,6 +46,7 @@ class VideoBatch:
     labels_B: Tensor
     frames_BFV: Tensor | None = None
     pixels_NCHW: Tensor | None = None
+    longest: int | None = None
 
     def to(self, device: torch.device) -> "VideoBatch":
         """The batch on `device`; from pinned memory the copy does not block."""
@@ -56,7 +58,8 @@ class VideoBatch:
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "VideoBatch":
         tensors = {name: tensor for name, tensor in vars(self).items() if isinstance(tensor, Tensor)}
-        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
+        moved: dict[str, Any] = {name: change(tensor) for name, tensor in tensors.items()}
+        return replace(self, **moved)
 
 
 class FrameSource(Protocol):
@@ -124,13 +127,18 @@ def choose_frames(count: int, wanted: int, rng: np.random.Generator | None) -> N
 
 @dataclass(frozen=True)
 class Videos:
-    """A data set as a model sees it; row i of `tokens` is video `ids[i]`, `labels` are leaf classes or -1."""
+    """A data set as a model sees it; row i of `tokens` is video `ids[i]`, `labels` are leaf classes or -1.
+
+    `packed` says that the model closes the gap between a short text and its frames, so that it pads only to the longest
+    sequence of the two together.
+    """
 
     ids: NDArray[np.str_]
     labels: NDArray[np.int64]
     tokens: TokenTable
     frames: FrameSource
     max_tokens: int
+    packed: bool = False
 
     def lengths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Sequence length of each row: what buckets are made by."""
@@ -160,16 +168,19 @@ class Videos:
         else:
             pixels_NCHW = torch.from_numpy(np.concatenate(frames).astype(np.uint8, copy=False))
         tokens = int(token_mask_BT.sum())
+        longest = max(len(text) + count for text, count in zip(sequences, counts, strict=True))
         size = BatchSize(
             videos=len(rows),
             tokens=tokens,
-            positions=token_mask_BT.numel() + frame_mask_BF.numel(),
+            positions=len(rows) * longest if self.packed else token_mask_BT.numel() + frame_mask_BF.numel(),
             real_positions=tokens + sum(counts),
         )
         labels_B = torch.from_numpy(self.labels[rows])
         return (
             size,
-            VideoBatch(token_ids_BT, token_mask_BT, frame_mask_BF, labels_B, frames_BFV, pixels_NCHW),
+            VideoBatch(
+                token_ids_BT, token_mask_BT, frame_mask_BF, labels_B, frames_BFV, pixels_NCHW, longest
+            ),
             problems,
         )
 

@@ -42,13 +42,27 @@ class SingleStreamEncoder(nn.Module):
         return table
 
     def encode(
-        self, token_ids_BT: Tensor, token_mask_BT: Tensor, frames_BFV: Tensor, frame_mask_BF: Tensor
+        self,
+        token_ids_BT: Tensor,
+        token_mask_BT: Tensor,
+        frames_BFV: Tensor,
+        frame_mask_BF: Tensor,
+        longest: int | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """States of `[text; frames]` [B, L, D] and the mask of real positions [B, L]; F may be 0."""
+        """States of `[text; frames]` [B, L, D] and the mask of real positions [B, L]; F may be 0.
+
+        With `longest`, the most real positions of a row, these move to the front and L is that: no position is computed
+        that is padding between a text and its frames.
+        """
         text_BTD = self.text.embeddings(input_ids=token_ids_BT)
         frames_BFD = self.frame_embeddings(inputs_embeds=self.frame_projection(frames_BFV))
         x_BLD = torch.cat([text_BTD, frames_BFD], dim=1)
         mask_BL = torch.cat([token_mask_BT, frame_mask_BF], dim=1)
+        if longest is not None and longest < mask_BL.shape[1]:
+            # Where a position stands was told by its embedding, so that the order is free from here on.
+            order_BL = torch.argsort(~mask_BL, dim=1, stable=True)[:, :longest]
+            mask_BL = mask_BL.gather(1, order_BL)
+            x_BLD = x_BLD.gather(1, order_BL[..., None].expand(-1, -1, x_BLD.shape[2]))
         # A boolean mask keeps attention on its fused kernels; [CLS] is always there, so no row is empty.
         states_BLD: Tensor = self.text.encoder(
             x_BLD, attention_mask=mask_BL[:, None, None, :]
@@ -90,8 +104,15 @@ class SingleStreamClassifier(SingleStreamEncoder):
         """Class logits [B, C] in fp32; `frames_BFV` spares a second pass of the vision backbone."""
         if frames_BFV is None:
             frames_BFV = self.embed_frames(batch)
-        x_BLD, mask_BL = self.encode(batch.token_ids_BT, batch.token_mask_BT, frames_BFV, batch.frame_mask_BF)
-        pooled_BD = x_BLD.mean(dim=1) if self.pooling == "mean_all" else masked_mean(x_BLD, mask_BL)
+        over_padding = self.pooling == "mean_all"
+        x_BLD, mask_BL = self.encode(
+            batch.token_ids_BT,
+            batch.token_mask_BT,
+            frames_BFV,
+            batch.frame_mask_BF,
+            None if over_padding else batch.longest,
+        )
+        pooled_BD = x_BLD.mean(dim=1) if over_padding else masked_mean(x_BLD, mask_BL)
         logits_BC: Tensor = self.classifier(pooled_BD)
         return logits_BC.float()
 

@@ -112,6 +112,7 @@ def make_task(config: FinetuneConfig, context: RunContext, compute: Compute) -> 
         tokens=load_tokens(table, tokenizer, workspace.cache),
         frames=frames,
         max_tokens=config.data.max_tokens,
+        packed=config.model.kind == "single_stream" and config.model.pooling == "masked_mean",
     )
     return ClassificationTask(
         config, model.to(compute.device), videos, table.taxonomy, spec, tokenizer, compute, context.recorder

@@ -121,3 +121,21 @@ def test_there_is_no_weight_without_gradient() -> None:
     classifier = model()
     F.cross_entropy(classifier(video(6, 3)), torch.tensor([1])).backward()
     assert [name for name, weight in classifier.named_parameters() if weight.grad is None] == []
+
+
+@torch.inference_mode()
+def test_closing_the_gap_between_texts_and_frames_changes_no_logit_and_shortens_what_is_computed() -> None:
+    classifier = model()
+    long_text, long_frames = video(9, 1, pad_frames=3), video(3, 4, pad_tokens=6)
+    tensors = {
+        name: torch.cat([getattr(long_text, name), getattr(long_frames, name)])
+        for name in ("token_ids_BT", "token_mask_BT", "frame_mask_BF", "labels_B", "frames_BFV")
+    }
+    lengths: list[int] = []
+    classifier.text.encoder.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
+    gaps = classifier(VideoBatch(**tensors))
+    closed = classifier(VideoBatch(**tensors, longest=10))
+    assert lengths == [13, 10]
+    torch.testing.assert_close(closed, gaps, atol=1e-5, rtol=0)
+    alone = torch.cat([classifier(video(9, 1)), classifier(video(3, 4))])
+    torch.testing.assert_close(closed, alone, atol=1e-5, rtol=0)
