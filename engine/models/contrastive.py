@@ -54,7 +54,7 @@ def symmetric_contrast(
         share = processes.count / both_A.sum().clamp(min=1)
         loss, right = a_BE.new_zeros(()), a_BE.new_zeros(())
         for from_BE, to_BE in ((a_BE, b_BE), (b_BE, a_BE)):
-            logits_BA = scale * (from_BE @ processes.gather(to_BE).T)
+            logits_BA = scale * (from_BE @ _gathered(to_BE, processes).T)
             # Rows that are not asked for keep finite logits: a row of nothing but -inf would spoil all gradients.
             out_BA = both_B[:, None] & ~both_A
             logits_BA = logits_BA.masked_fill(out_BA, -math.inf)
@@ -62,6 +62,14 @@ def symmetric_contrast(
             loss = loss + (loss_B * both_B).sum() * share
             right = right + ((logits_BA.detach().argmax(dim=1) == own_B) & both_B).sum() * share / 2
     return loss, right
+
+
+def _gathered(x_BE: Tensor, processes: Processes) -> Tensor:
+    if processes.count > 1 and torch.is_grad_enabled() and not x_BE.requires_grad:
+        # A process whose own side needs no gradient, all its videos being without frames, still has to take part in
+        # the backward pass of the others, which would wait for it for ever.
+        x_BE = x_BE.detach().requires_grad_()
+    return processes.gather(x_BE)
 
 
 def noise_contrast(

@@ -34,7 +34,9 @@ def new_run(world: Path, request: pytest.FixtureRequest) -> NewRun:
     def make(stage: str, **settings: Any) -> Run:
         nonlocal made
         made += 1
-        directory = world / "runs" / f"{request.node.name.replace('/', '-')[:80]}-{made}"
+        # The module too: stages are held to the same promises, by tests of the same names.
+        name = f"{request.module.__name__}-{request.node.name}".replace("/", "-")
+        directory = world / "runs" / f"{name[:100]}-{made}"
         directory.mkdir()
         config = STAGES[stage].model_validate({"stage": stage, "gpus": 0} | settings)
         (directory / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json")))
