@@ -1,21 +1,27 @@
 """The demonstration: sample data, tiny models, and the whole sample pipeline on them."""
 
+import json
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from app.output import print_detail
+from app.verbs.ensemble import print_report
 from app.verbs.interface import open_interface
 from app.verbs.run import wait_for
 from app.verbs.workspace import copy_configs, write_sample, write_tiny_models
+from engine.format import printable
 from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from engine.store.database import Store
 
 
 def run_demo(workspace: Workspace, *, as_json: bool = False) -> int:
     """Make what is missing, queue configs/sample, and open the interface on it; without a terminal wait and print.
 
-    The exit code is 0 where all runs finished.
+    What an earlier demonstration finished is used again. The exit code is 0 where all runs finished.
     """
     from engine.store.database import Store
-    from engine.store.queries import run_detail
     from engine.submit import plan_file, submit
 
     copy_configs(workspace.configs)
@@ -32,10 +38,22 @@ def run_demo(workspace: Workspace, *, as_json: bool = False) -> int:
     if not as_json and sys.stdin.isatty() and sys.stdout.isatty():
         open_interface(workspace)
         return 0
-    code = wait_for(workspace, ids, as_json=as_json)
-    for run_id in [] if as_json else ids:
-        detail = run_detail(store, run_id)
-        if detail.evaluations:
-            print()
-            print_detail(detail)
+    reused = {run.reuses for run in planned if run.reuses is not None}
+    code = wait_for(workspace, ids, as_json=as_json, reused=reused)
+    if not as_json:
+        _print_best(workspace, store, ids)
     return code
+
+
+def _print_best(workspace: Workspace, store: "Store", ids: Sequence[int]) -> None:
+    """What the ensemble is worth, and where the submission file is, below the table of all runs."""
+    from engine.store.queries import run_detail
+
+    for run_id in ids:
+        detail = run_detail(store, run_id)
+        for made in detail.artifacts:
+            path = workspace.root / detail.run.directory / made.path
+            if detail.run.stage == "ensemble" and made.kind == "report" and path.is_file():
+                print_report(json.loads(path.read_text(encoding="utf-8")))
+            if made.kind == "submission":
+                print(f"submission file: {printable(f'{detail.run.directory}/{made.path}')}")

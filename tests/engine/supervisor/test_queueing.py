@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import update
 from supervisor_bench import Bench
 
-from engine.errors import ReeltopError
-from engine.store.models import Run
+from engine.errors import ReeltopError, RunError
+from engine.store.models import Artifact, Checkpoint, Run
 from engine.store.queries import run_detail
-from engine.store.runs import create_runs, request_stop, resume_run
+from engine.store.runs import create_runs, now, request_stop, resume_run
 from engine.store.views import NewInput, Status
-from engine.supervisor.needs import busy
+from engine.supervisor.needs import busy, resolve_inputs
+from engine.supervisor.rows import sources_of_queued
 from engine.supervisor.slots import Placement, Slots
 from engine.telemetry import Telemetry
 
@@ -156,6 +157,77 @@ def test_what_builds_on_a_failed_run_is_skipped_down_the_line(bench: Bench) -> N
     assert (bench.row(second).status, bench.row(third).status) == (Status.SKIPPED, Status.SKIPPED)
     assert bench.row(second).error == f"needs run {source} (source), which failed"
     assert bench.row(third).error == f"needs run {second} (second), which was skipped"
+
+
+def test_a_failed_member_skips_its_ensemble_and_leaves_the_rest_to_finish(bench: Bench) -> None:
+    good, bad = bench.queue("good"), bench.queue("bad", config={"end": "data error"})
+    members = (NewInput("members", good), NewInput("members", bad))
+    config = {"inputs": {"members": ["good", "bad"]}}
+    (ensemble,) = create_runs(bench.store, [bench.new("ensemble", config=config, inputs=members)])
+    scored = bench.queue("scored", needs=[ensemble])
+    independent = bench.queue("independent")
+    bench.until_ended(bench.supervisor(), good, bad, ensemble, scored, independent)
+    assert bench.status(good) is bench.status(independent) is Status.FINISHED
+    assert bench.status(bad) is Status.FAILED
+    row, after = bench.row(ensemble), bench.row(scored)
+    assert (row.status, row.error) == (Status.SKIPPED, f"needs run {bad} (bad), which failed")
+    assert (after.status, after.error) == (
+        Status.SKIPPED,
+        f"needs run {ensemble} (ensemble), which was skipped",
+    )
+    assert not (bench.run_dir(ensemble) / "records.bin").exists()
+
+
+def test_members_are_checkpoints_predictions_or_folders_in_the_order_given(bench: Bench) -> None:
+    outputs = {
+        "trained": [("checkpoint", "best"), ("artifact", "validation")],
+        "untested": [("checkpoint", "last"), ("checkpoint", "epoch")],
+        "classified": [("artifact", "validation"), ("artifact", "predictions")],
+        "scored": [("artifact", "validation")],
+    }
+    ids = {name: bench.queue(name) for name in outputs}
+    with bench.store.write() as session:
+        for name, made in outputs.items():
+            for number, (table, kind) in enumerate(made):
+                common = {"run_id": ids[name], "time": now(), "bytes": 1, "sha256": "0", "kind": kind}
+                if table == "checkpoint":
+                    session.add(Checkpoint(step=number, path=f"checkpoints/{kind}", epoch=1, **common))
+                else:
+                    session.add(Artifact(path=f"artifacts/{kind}", meta={}, **common))
+    given = ["trained", "/a/folder", "untested", "classified", "scored", "untested@epoch-1"]
+    inputs = [NewInput("members", ids[name]) for name in ("trained", "untested", "classified", "scored")]
+    inputs.append(NewInput("members", ids["untested"], "epoch-1"))
+    (run_id,) = create_runs(bench.store, [bench.new("ensemble", inputs=tuple(inputs))])
+    sources = sources_of_queued(bench.store)[run_id]
+    found = resolve_inputs(bench.store, sources, {"members": given})["members"]
+    where = {name: bench.row(run_id).directory for name, run_id in ids.items()}
+    assert found == [
+        f"{where['trained']}/checkpoints/best",
+        "/a/folder",
+        f"{where['untested']}/checkpoints/last",
+        f"{where['classified']}/artifacts/predictions",
+        f"{where['scored']}/artifacts/validation",
+        f"{where['untested']}/checkpoints/epoch",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (NewInput("members", 1), "inputs.members: run 1 (source) has neither a checkpoint nor predictions"),
+        (NewInput("members", 1, "last"), "inputs.members: run 1 (source) has no checkpoint last"),
+        (NewInput("vision", 1), "inputs.vision: run 1 (source) has no checkpoint"),
+        (NewInput("init", 1, "epoch-15"), "inputs.init: run 1 (source) has no checkpoint epoch-15"),
+    ],
+)
+def test_an_output_that_is_missing_is_told_by_what_was_asked(
+    bench: Bench, given: NewInput, told: str
+) -> None:
+    assert bench.queue("source") == 1
+    (run_id,) = create_runs(bench.store, [bench.new("reader", inputs=(given,))])
+    with pytest.raises(RunError) as failed:
+        resolve_inputs(bench.store, sources_of_queued(bench.store)[run_id], {})
+    assert str(failed.value) == told
 
 
 def test_a_run_whose_process_cannot_be_started_stays_queued_and_says_why(bench: Bench) -> None:
