@@ -1,6 +1,7 @@
 """The demonstration: sample data, tiny models, and the whole sample pipeline on them."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from app.verbs.interface import open_interface
 from app.verbs.run import wait_for
 from app.verbs.workspace import copy_configs, write_sample, write_tiny_models
 from engine.format import printable
+from engine.supervisor.slots import CPU_SLOTS_VARIABLE
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def run_demo(workspace: Workspace, *, as_json: bool = False) -> int:
     from engine.store.database import Store
     from engine.submit import plan_file, submit
 
+    _run_two_at_a_time()
     copy_configs(workspace.configs)
     data = workspace.root / "data" / "sample"
     if not (data / "annotations").exists():
@@ -45,15 +48,23 @@ def run_demo(workspace: Workspace, *, as_json: bool = False) -> int:
     return code
 
 
+def _run_two_at_a_time() -> None:
+    """Small runs spend a good part of their time on starting, which keeps one core busy: two share the machine."""
+    cores = os.cpu_count() or 1
+    if cores > 1:
+        os.environ.setdefault(CPU_SLOTS_VARIABLE, "2")
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores // 2))
+
+
 def _print_best(workspace: Workspace, store: "Store", ids: Sequence[int]) -> None:
     """What the ensemble is worth, and where the submission file is, below the table of all runs."""
     from engine.store.queries import run_detail
 
     for run_id in ids:
         detail = run_detail(store, run_id)
-        for made in detail.artifacts:
+        for made in detail.artifacts if detail.run.stage == "ensemble" else ():
             path = workspace.root / detail.run.directory / made.path
-            if detail.run.stage == "ensemble" and made.kind == "report" and path.is_file():
+            if made.kind == "report" and path.is_file():
                 print_report(json.loads(path.read_text(encoding="utf-8")))
             if made.kind == "submission":
                 print(f"submission file: {printable(f'{detail.run.directory}/{made.path}')}")

@@ -186,8 +186,8 @@ def load_weights(model: nn.Module, folder: Path) -> None:
         example = (missing + unknown + wrong)[0]
         raise DataError(
             f"checkpoint {folder}: weights do not fit this model: {len(missing)} missing, {len(unknown)} unknown, "
-            f"{len(wrong)} of another shape (such as {example}); it must be of the same model, features and classes, "
-            "or say in model.init_parts which parts to take"
+            f"{len(wrong)} of another shape (such as {example}); it must be of the same model, features and classes "
+            "(a finetune run may name parts in model.init_parts)"
         )
     model.load_state_dict(weights)
 

@@ -16,7 +16,7 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Groups for AdamW: by part, with and without decay.
 
-    Decay is left off biases and normalisation layers, found by module type: names differ between backbones.
+    Decay is left off biases, single numbers and normalisation layers, found by module type: names differ between backbones.
 
     Args:
         part_of: part of the model that a parameter of this name belongs to, a key of `rates`.
@@ -30,7 +30,8 @@ def parameter_groups(
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            decayed = not (id(parameter) in normalisation or name.endswith("bias"))
+            single = parameter.ndim == 0  # a temperature
+            decayed = not (single or id(parameter) in normalisation or name.endswith("bias"))
             groups.setdefault((part_of(name), decayed), []).append(parameter)
     return [
         {

@@ -53,26 +53,34 @@ def loaded(done: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(done.stdout)
 
 
+SETTINGS = ("training.epochs=3", "training.batch_size=16", "training.ema=0.5", "data.folds=3")
+PIPELINE = ("run", "configs/sample/pipeline.yaml", *(part for text in SETTINGS for part in ("--set", text)))
+MODELS = ["model-1", "model-2", "model-3", "model-4"]
+
+
 @pytest.fixture(scope="module")
 def pipeline(workspace: Path, reeltop: Reeltop) -> list[dict[str, Any]]:
     """The sample pipeline, run to its end."""
     assert reeltop("init").returncode == 0
-    settings = ["training.epochs=3", "training.batch_size=16", "training.ema=0.5", "data.folds=3"]
-    overrides = [part for setting in settings for part in ("--set", setting)]
-    runs = loaded(reeltop("run", "configs/sample/pipeline.yaml", *overrides, "--wait", "--json"))
-    assert [(run["name"], run["status"]) for run in runs] == [
-        ("features", "finished"),
-        ("model-1", "finished"),
-        ("submission", "finished"),
-    ]
+    runs = loaded(reeltop(*PIPELINE, "--wait", "--json"))
+    assert {run["name"] for run in runs} == {
+        "features",
+        "pretrain",
+        "contrast",
+        *MODELS,
+        "baseline",
+        "ensemble",
+    }
+    assert [run["name"] for run in runs if run["status"] != "finished" or run["reused"]] == []
     return list(runs)
 
 
 def test_the_best_run_shows_scores_at_both_levels_and_what_it_was_made_from(
     pipeline: list[dict[str, Any]], reeltop: Reeltop
 ) -> None:
-    shown = loaded(reeltop("show", "@best", "--json"))
-    assert shown["name"] == "model-1"
+    best = loaded(reeltop("show", "@best", "--json"))
+    assert best["f1_mean"] == max(run["f1_mean"] or 0.0 for run in pipeline)
+    shown = loaded(reeltop("show", "model-1", "--json"))
     assert shown["f1_mean"] == max(evaluation["f1_mean"] for evaluation in shown["evaluations"])
     for evaluation in shown["evaluations"]:
         assert [set(level) for level in evaluation["levels"]] == [
@@ -80,18 +88,43 @@ def test_the_best_run_shows_scores_at_both_levels_and_what_it_was_made_from(
         ] * 2
         four = [level[kind] for level in evaluation["levels"] for kind in ("f1_micro", "f1_macro")]
         assert evaluation["f1_mean"] == pytest.approx(sum(four) / 4)
-    assert [(given["role"], given["source_run"]) for given in shown["inputs"]] == [("features", 1)]
+    assert [(given["role"], given["source_name"], given["which"]) for given in shown["inputs"]] == [
+        ("init", "pretrain", "last")
+    ]
     assert {"best", "epoch"} <= {saved["kind"] for saved in shown["checkpoints"]}
     assert {"train/loss", "val/f1_mean", "speed/videos"} <= {metric["key"] for metric in shown["metrics"]}
     assert shown["env"]["python"]
     assert shown["config"]["training"]["epochs"] == 3
 
 
+def test_the_ensemble_weighs_its_members_and_writes_the_submission(
+    pipeline: list[dict[str, Any]], workspace: Path, reeltop: Reeltop
+) -> None:
+    shown = loaded(reeltop("show", "ensemble", "--json"))
+    assert [given["source_name"] for given in shown["inputs"]] == [*MODELS, "baseline"]
+    submission = workspace / shown["directory"] / "artifacts" / "submission.csv"
+    scores = loaded(reeltop("score", str(submission), "data/sample/truth/test.csv", "--json"))
+    assert 0 < scores["f1_mean"] <= 1
+
+
+def test_queued_again_only_what_changed_runs(
+    pipeline: list[dict[str, Any]], workspace: Path, reeltop: Reeltop
+) -> None:
+    again = loaded(reeltop(*PIPELINE, "--wait", "--json"))
+    assert [(run["id"], run["reused"]) for run in again] == [(run["id"], True) for run in pipeline]
+    plan = loaded(reeltop(*PIPELINE, "--set", "training.adversarial.eps=0.2", "--dry-run", "--json"))
+    assert sorted(run["name"] for run in plan if not run["reused"]) == ["ensemble", *MODELS]
+    by_name = {run["name"]: run["id"] for run in pipeline}
+    (first,) = [run for run in plan if run["name"] == "model-1"]
+    assert (first["estimate"]["from_run"], first["estimate"]["rate"]) == (by_name["model-1"], None)
+    assert [run["reuses"] for run in plan if run["name"] == "pretrain"] == [by_name["pretrain"]]
+
+
 def test_filters_and_sorting_reach_the_runs_scores_and_settings(
     pipeline: list[dict[str, Any]], reeltop: Reeltop
 ) -> None:
     found = loaded(reeltop("ls", "stage=finetune", "f1_mean>0", "training.epochs=3", "--json"))
-    assert [run["name"] for run in found] == ["model-1"]
+    assert sorted(run["name"] for run in found) == MODELS
     assert loaded(reeltop("ls", "epochs>3", "--json")) == []
     by_name = loaded(reeltop("ls", "--sort", "name", "--json"))
     assert [run["name"] for run in by_name] == sorted(run["name"] for run in by_name)
@@ -104,8 +137,9 @@ def test_predicting_a_file_writes_a_submission_that_can_be_scored(
         "predict", "model-1", "--annotations", "data/sample/annotations/test.json", "--out", "out.csv"
     )
     assert made.returncode == 0, made.stderr
-    assert (workspace / "out.csv").read_text() == next(
-        (workspace / "runs").glob("3-*/artifacts/submission.csv")
+    (run,) = loaded(reeltop("run", "configs/sample/predict.yaml", "--wait", "--json"))
+    assert (workspace / "out.csv").read_text() == (
+        workspace / run["directory"] / "artifacts" / "submission.csv"
     ).read_text()
     scores = loaded(reeltop("score", "out.csv", "data/sample/truth/test.csv", "--json"))
     assert 0 < scores["f1_mean"] < 1
@@ -221,9 +255,14 @@ def test_a_run_on_broken_annotations_fails_with_one_line_and_takes_its_dependant
     done = reeltop("run", "configs/sample/pipeline.yaml", "--set", f"data.root={data}", "--wait", "--json")
     assert done.returncode == 1
     runs = json.loads(done.stdout)
-    assert [run["status"] for run in runs] == ["failed", "skipped", "skipped"]
-    assert "labeled.json" in runs[0]["error"]
-    assert "features" in runs[1]["error"]
+    ended = {run["name"]: run for run in runs}
+    assert [run["name"] for run in runs if run["reused"]] == []
+    assert ended["features"]["status"] == "failed"
+    assert "labeled.json" in ended["features"]["error"]
+    for name, needed in (("pretrain", "features"), ("baseline", "features"), ("model-1", "pretrain")):
+        assert ended[name]["status"] == "skipped"
+        assert f"({needed})" in ended[name]["error"]
+    assert ended["ensemble"]["status"] == "skipped"
 
 
 def test_a_run_killed_together_with_its_supervisor_is_found_out_and_resumed(
