@@ -16,7 +16,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Groups for AdamW: by part, with and without decay.
 
-    Decay is left off biases, single numbers and normalisation layers, found by module type: names differ between backbones.
+    Decay is left off biases, single numbers and normalisation layers; these are found by module type, as names differ
+    between backbones.
 
     Args:
         part_of: part of the model that a parameter of this name belongs to, a key of `rates`.
