@@ -198,8 +198,9 @@ class _History:
 
 def _measured(found: RunRow, run: NewRun) -> bool:
     """Whether its time from start to end was that of the whole work, on the same kind and number of devices."""
+    on_cpu = (found.devices or "").lower().startswith("cpu")
     whole = found.status is Status.FINISHED and found.attempt == 1 and _took(found) > 0
-    return whole and found.gpus == run.gpus and (found.devices == "cpu") == (run.gpus == 0)
+    return whole and found.gpus == run.gpus and on_cpu == (run.gpus == 0)
 
 
 def _took(run: RunRow) -> float:

@@ -110,10 +110,10 @@ def _print_estimates(planned: Sequence["NewRun"], estimates: Sequence["Estimate"
 
 
 def _row(run: "NewRun", estimate: "Estimate") -> list[str]:
-    if estimate.note:
-        basis = printable(estimate.note)
-    elif estimate.from_run is not None:
+    if estimate.from_run is not None:
         basis = f"run {estimate.from_run}"
+    elif estimate.note:
+        basis = printable(estimate.note)
     else:
         basis = _speed(estimate.rate)
     return [

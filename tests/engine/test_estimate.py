@@ -247,7 +247,7 @@ def test_time_comes_from_an_earlier_run_of_the_same_work_or_is_scaled_from_one_a
     first = only(workspace, store, FINETUNE)
     assert (first.from_run, first.rate) == (None, CPU_RATE)
     (run_id,) = create_runs(store, planned(workspace, store, FINETUNE))
-    transition(store, run_id, from_={Status.QUEUED}, to=Status.STARTING, devices="cpu")
+    transition(store, run_id, from_={Status.QUEUED}, to=Status.STARTING, devices="CPU (2 cores)")
     transition(store, run_id, from_={Status.STARTING}, to=Status.FINISHED)
     with store.write() as session:
         row = session.get(Run, run_id)
