@@ -17,6 +17,7 @@ from engine.data.sample import make_sample
 from engine.data.tiny_models import make_tiny_models
 
 Reeltop = Callable[..., subprocess.CompletedProcess[str]]
+pytestmark = pytest.mark.timeout(600)  # nine processes import torch before the first test begins
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def reeltop(workspace: Path) -> Reeltop:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("REELTOP_")}
+    environment["REELTOP_CPU_SLOTS"] = "2"
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -116,7 +118,10 @@ def test_queued_again_only_what_changed_runs(
     assert sorted(run["name"] for run in plan if not run["reused"]) == ["ensemble", *MODELS]
     by_name = {run["name"]: run["id"] for run in pipeline}
     (first,) = [run for run in plan if run["name"] == "model-1"]
-    assert (first["estimate"]["from_run"], first["estimate"]["rate"]) == (by_name["model-1"], None)
+    # The speed is that of an earlier run of the same shape: of models 1, 2 and 4, whichever ended last.
+    alike = {by_name[name] for name in ("model-1", "model-2", "model-4")}
+    assert first["estimate"]["from_run"] in alike
+    assert first["estimate"]["rate"] is None
     assert [run["reuses"] for run in plan if run["name"] == "pretrain"] == [by_name["pretrain"]]
 
 
