@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.config.load import flatten
 from engine.errors import RunError
 from engine.shapes import UnknownModelError
 from engine.store.views import NewRun, RunRow, Status
@@ -160,7 +161,7 @@ class _History:
         self._workspace = workspace
         self._store = store
         self._by_hash = finished_by_hash(store)
-        self._of_stage: dict[str, list[RunRow]] = {}
+        self._of_stage: dict[str, list[tuple[RunRow, dict[str, Any]]]] = {}
 
     def same(self, run: NewRun) -> RunRow | None:
         """The newest run with the same config on the same kind of device."""
@@ -173,18 +174,22 @@ class _History:
         return None
 
     def alike(self, run: NewRun) -> RunRow | None:
-        """The newest run of the same stage and model on the same kind of device."""
+        """Of recent runs of the same stage and model on the same kind of device, the one with most settings equal."""
         from engine.store.queries import list_runs, run_detail
 
         if run.stage not in self._of_stage:
             page = list_runs(self._store, f"stage={run.stage} status=finished", "-created", _RECENT)
-            self._of_stage[run.stage] = list(page.runs)
-        for found in self._of_stage[run.stage]:
-            if _measured(found, run):
-                config = run_detail(self._store, found.id).config
-                if config.get("model") == run.config.get("model"):
-                    return found
-        return None
+            found = ((row, run_detail(self._store, row.id).config) for row in page.runs)
+            self._of_stage[run.stage] = list(found)
+        fitting = [
+            (row, flatten(config))
+            for row, config in self._of_stage[run.stage]
+            if _measured(row, run) and config.get("model") == run.config.get("model")
+        ]
+        if not fitting:
+            return None
+        wanted = flatten(run.config).items()
+        return max(fitting, key=lambda one: len(wanted & one[1].items()))[0]
 
     def ratio(self, found: RunRow, seconds: float) -> float | None:
         """How many times the found run's reckoned time `seconds` is."""
