@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.columns import building
 from engine.data.taxonomy import Taxonomy
 from engine.errors import DataError
 from engine.metrics import confusion
@@ -48,7 +49,7 @@ class Predictions:
         except FileNotFoundError as error:
             missing = Path(error.filename or "").name
             raise DataError(f"{folder}: no predictions ({missing} is missing); run predict again") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder}: predictions cannot be read ({error}); run predict again") from error
         fits = probabilities.shape == (len(ids), len(taxonomy.codes))
         if not fits or (labels is not None and len(labels) != len(ids)):
@@ -66,22 +67,20 @@ def write_predictions(
 ) -> None:
     """Write predictions into `folder`, which is complete or not there.
 
-    Where `labels` are given, `confusion.json` has the number of videos by level, true and predicted class.
+    It takes the place of what was there. Where `labels` are given, `confusion.json` has the number of videos by level,
+    true and predicted class.
     """
-    partial = folder.with_name(f".partial-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    np.save(partial / _PROBABILITIES, np.asarray(probabilities_NC).astype(np.float16))
-    _write_json(partial / "ids.json", list(ids))
-    _write_json(partial / "taxonomy.json", taxonomy.to_dict())
-    _write_json(partial / "meta.json", meta)
-    if labels is not None:
-        np.save(partial / _LABELS, labels)
-        known = labels >= 0
-        predicted = np.asarray(probabilities_NC).argmax(axis=1)
-        _write_json(partial / "confusion.json", confusion(taxonomy, labels[known], predicted[known]))
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with building(folder) as partial:
+        np.save(partial / _PROBABILITIES, np.asarray(probabilities_NC).astype(np.float16))
+        _write_json(partial / "ids.json", list(ids))
+        _write_json(partial / "taxonomy.json", taxonomy.to_dict())
+        _write_json(partial / "meta.json", meta)
+        if labels is not None:
+            np.save(partial / _LABELS, labels)
+            known = labels >= 0
+            predicted = np.asarray(probabilities_NC).argmax(axis=1)
+            _write_json(partial / "confusion.json", confusion(taxonomy, labels[known], predicted[known]))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_json(path: Path, data: Any) -> None:

@@ -49,3 +49,27 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     (tmp_path / "p" / "ids.json").write_text('["a"]')
     with pytest.raises(DataError, match="do not fit together"):
         Predictions.open(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    "file", ["probabilities.npy", "labels.npy", "ids.json", "taxonomy.json", "meta.json"]
+)
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_predictions_that_were_cut_off_are_refused_with_the_fix(
+    tmp_path: Path, file: str, share: float
+) -> None:
+    folder = tmp_path / "p"
+    write_predictions(folder, ["a", "b", "c"], PROBABILITIES, TAXONOMY, labels=np.array([0, 1, 2]), fold=0)
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DataError, match=r"predictions cannot be read .*; run predict again"):
+        Predictions.open(folder)
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    write_predictions(folder, ["a", "b", "c"], PROBABILITIES, TAXONOMY)
+    with pytest.raises(ValueError, match="leaves"):
+        write_predictions(folder, ["a"], np.ones((1, 5)), TAXONOMY, labels=np.array([4]))
+    assert Predictions.open(folder).ids == ["a", "b", "c"]
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]

@@ -112,7 +112,9 @@ def test_the_second_ensemble_of_the_same_members_needs_no_forward_pass(
 ) -> None:
     one = deep(new_run, features)
     first = ensemble(new_run, [best_member(one)], weights={"kind": "equal"})
-    monkeypatch.setattr("engine.members.classify", lambda *_, **__: pytest.fail("classified again"))
+    monkeypatch.setattr(
+        "engine.member_predictions.classify", lambda *_, **__: pytest.fail("classified again")
+    )
     second = ensemble(new_run, [best_member(one)], weights={"kind": "equal"})
     a, b = (Predictions.open(run.directory / "artifacts" / "predictions") for run in (first, second))
     np.testing.assert_array_equal(a.probabilities, b.probabilities)
@@ -179,3 +181,83 @@ def test_what_does_not_go_together_is_told(new_run: NewRun, features: str, world
         ensemble(new_run, [best_member(one), member(other)], weights={"kind": "given", "values": [1]})
     with pytest.raises(DataError, match="is in no run's directory"):
         ensemble(new_run, [str(world / "data" / "sample")])
+
+
+def test_a_member_of_another_fold_than_the_first_is_reported_as_of_its_fold(
+    new_run: NewRun, features: str
+) -> None:
+    one, two = deep(new_run, features, 2), linear(new_run, 2)
+    run = ensemble(new_run, [best_member(one), member(two)], data={"split": None})
+    assert {record.fold for record in run.records if isinstance(record, Evaluation)} == {2}
+    assert Predictions.open(run.directory / "artifacts" / "predictions-val").meta == {"fold": 2}
+
+
+def test_folds_that_each_start_from_a_run_of_their_own_fold_are_still_one_member(
+    new_run: NewRun, features: str
+) -> None:
+    firsts = [deep(new_run, features, fold) for fold in range(2)]
+    data = {"folds": 3, "max_frames": 3, "max_tokens": 32}
+    thens = [
+        new_run(
+            "finetune",
+            model=MODEL,
+            data=data | {"fold": fold},
+            training=SMALL,
+            inputs={"features": features, "init": best_member(first)},
+        ).go()
+        for fold, first in enumerate(firsts)
+    ]
+    settings: dict[str, Any] = {"weights": {"kind": "equal"}, "data": {"split": None}}
+    found = report(ensemble(new_run, [*map(best_member, firsts), *map(best_member, thens)], **settings))
+    assert [each["runs"] for each in found["members"]] == [
+        [run.directory.name for run in runs] for runs in (firsts, thens)
+    ]
+    assert len({each["name"] for each in found["members"]}) == 2
+
+
+def test_a_predict_run_is_weighed_by_what_its_classifier_did_on_its_validation_fold(
+    new_run: NewRun, features: str
+) -> None:
+    one, two = deep(new_run, features), linear(new_run)
+    predict = new_run("predict", inputs={"model": best_member(one), "features": features}).go()
+    direct = ensemble(new_run, [best_member(one), member(two)])
+    by_predict = ensemble(new_run, [str(predict.directory / "artifacts" / "predictions"), member(two)])
+    assert report(by_predict)["in_sample"] == report(direct)["in_sample"]
+    a, b = (Predictions.open(run.directory / "artifacts" / "predictions") for run in (direct, by_predict))
+    np.testing.assert_allclose(a.probabilities.astype(float), b.probabilities.astype(float), atol=2e-3)
+
+
+def test_last_checkpoints_of_one_fold_read_its_frames_once_for_all(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [deep(new_run, None, seed=seed) for seed in (1, 2)]
+    for run in runs:
+        shutil.rmtree(run.directory / "artifacts" / "predictions-val")
+    read: list[str] = []
+    plain = DecodedFrames.read
+
+    def counted(self: DecodedFrames, video: str, rng: Any) -> Any:
+        read.append(video)
+        return plain(self, video, rng)
+
+    monkeypatch.setattr(DecodedFrames, "read", counted)
+    together = ensemble(new_run, [*map(member, runs)], weights={"kind": "equal"}, data={"split": None})
+    assert len(read) == len(set(read)) == report(together)["videos"] == 20
+
+
+def test_models_of_other_classes_are_never_averaged(
+    new_run: NewRun, world: Path, tmp_path: Path, features: str
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(world / "data" / "sample", other)
+    labeled = other / "annotations" / "labeled.json"
+    items = json.loads(labeled.read_text())
+    gone = items[0]["category_id"]
+    labeled.write_text(json.dumps([item for item in items if item["category_id"] != gone]))
+    (other / "categories.json").unlink(missing_ok=True)
+    ours = linear(new_run, "full")
+    theirs = new_run("baseline", data={"root": str(other), "fold": "full"}).go()
+    for kind in ("equal", "given"):
+        values = [1, 1] if kind == "given" else []
+        with pytest.raises(DataError, match="knows other classes than"):
+            ensemble(new_run, [member(ours), member(theirs)], weights={"kind": kind, "values": values})
