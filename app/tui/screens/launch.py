@@ -84,6 +84,7 @@ class Launch(ReeltopScreen):
 
     def open_config(self, path: Path) -> None:
         """Open a file of the workspace, given below `configs/`."""
+        self.query_one(ConfigFiles).choose(path)
         self._read(path)
 
     def action_reload(self) -> None:

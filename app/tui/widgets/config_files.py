@@ -17,25 +17,38 @@ class ConfigFiles(Tree[Path]):
         self.show_root = False
         self.guide_depth = 2
         self._files: tuple[Path, ...] = ()
+        self._leaves: dict[Path, TreeNode[Path]] = {}
+        self._chosen: Path | None = None
 
     def on_mount(self) -> None:
         self.border_title = "configs"
 
+    def choose(self, file: Path) -> None:
+        """Put the cursor on a file, as soon as it is shown."""
+        self._chosen = file
+        if file in self._leaves:
+            self.call_after_refresh(self._place_cursor)
+
     def show(self, files: tuple[Path, ...]) -> None:
-        """Show the files; the cursor goes to the first one."""
+        """Show the files; the cursor goes to the chosen one, else to the first."""
         if files == self._files:
             return
         self._files = files
         self.clear()
+        self._leaves.clear()
         folders: dict[Path, TreeNode[Path]] = {Path(): self.root}
-        first: TreeNode[Path] | None = None
         for file in files:
             for parent in reversed(file.parents):
                 if parent not in folders:
                     above = folders[parent.parent]
                     folders[parent] = above.add(Text(f"{printable(parent.name)}/"), expand=True)
-            leaf = folders[file.parent].add_leaf(Text(printable(file.stem)), data=file)
-            first = first or leaf
+            self._leaves[file] = folders[file.parent].add_leaf(Text(printable(file.stem)), data=file)
         self.root.expand()
-        if first is not None:
-            self.call_after_refresh(self.move_cursor, first)
+        self.call_after_refresh(self._place_cursor)
+
+    def _place_cursor(self) -> None:
+        leaf = self._leaves.get(self._chosen) if self._chosen else None
+        if leaf is None:
+            leaf = next(iter(self._leaves.values()), None)
+        if leaf is not None:
+            self.move_cursor(leaf)
