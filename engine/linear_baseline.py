@@ -1,18 +1,18 @@
 """TF-IDF of all text, optionally a video's mean frame embedding, and a calibrated linear classifier over both.
 
-Shapes: N videos, K features, C classes that occur in training, V frame embedding size.
+Shapes: N videos, T terms that were counted, K features, C classes that occur in training, V frame embedding size.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
@@ -21,6 +21,8 @@ from engine.config.stages import LinearModel
 from engine.data.splits import stratified_folds
 
 _CALIBRATION_FOLDS = 3
+_ENOUGH = 20_000  # videos of which one fold is plenty to find one number
+_TOLERANCE = 1e-1
 _TEMPERATURES = np.geomspace(0.02, 20, 121)
 
 
@@ -31,148 +33,252 @@ class VideoFeatures:
     texts: Sequence[str]
     frames_NV: NDArray[np.float32] | None = None
 
-    def rows(self, rows: NDArray[np.int64]) -> "VideoFeatures":
-        """Those of some of the videos."""
-        frames = None if self.frames_NV is None else self.frames_NV[rows]
-        return VideoFeatures([self.texts[int(row)] for row in rows], frames)
 
+@dataclass(frozen=True)
+class Encoder:
+    """Counts and frames to features: each kind of term a unit vector of TF-IDF, frames a unit vector times a weight.
 
-class TextClassifier:
-    """A linear classifier over L2-normalised TF-IDF of characters and words, and standardised mean frames.
-
-    Probabilities are softmax(scores / T); T minimises the log loss of scores that were made out of fold (temperature
-    scaling, Guo et al. 2017): one number, so that classes of one or two videos cannot break it.
+    Attributes:
+        columns: of each kind of term, those that are kept, int [K of the kind].
+        idf: their inverse document frequencies.
+        frame_mean, frame_deviation: of mean frames [V]; None where frames are not looked at.
+        frame_weight: length of the frames' vector.
     """
 
-    def __init__(self, settings: LinearModel, seed: int) -> None:
-        self.settings = settings
-        self.seed = seed
-        self.temperature = 1.0
-        self.classes: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.weights_KC: NDArray[np.float64] = np.zeros((0, 0))
-        self.bias_C: NDArray[np.float64] = np.zeros(0)
-        self._vectorizers: list[TfidfVectorizer] = []
-        self._frame_mean: NDArray[np.float32] | None = None
-        self._frame_deviation: NDArray[np.float32] | None = None
+    columns: list[NDArray[np.int64]]
+    idf: list[NDArray[np.float64]]
+    frame_mean: NDArray[np.float32] | None
+    frame_deviation: NDArray[np.float32] | None
+    frame_weight: float
 
-    def fit(self, videos: VideoFeatures, labels_N: NDArray[np.int64]) -> "TextClassifier":
+    @classmethod
+    def fit(
+        cls, counts: Sequence[Any], frames_NV: NDArray[np.float32] | None, settings: LinearModel
+    ) -> "Encoder":
+        """Learn from counts, sparse [N, T] of each kind of term, and mean frames, NaN where a video has none."""
+        columns, idf = [], []
+        for counts_NT in counts:
+            videos, terms = counts_NT.shape
+            frequency_T = np.bincount(counts_NT.indices, minlength=terms)
+            kept = np.argsort(-frequency_T, kind="stable")[: settings.max_features]
+            kept = np.sort(kept[frequency_T[kept] > 0])
+            columns.append(kept)
+            idf.append(np.log((1 + videos) / (1 + frequency_T[kept])) + 1)
+        if frames_NV is None or not settings.frames:
+            return cls(columns, idf, None, None, 0.0)
+        seen = frames_NV[np.isfinite(frames_NV).all(axis=1)]
+        mean = seen.mean(axis=0) if len(seen) else np.zeros(frames_NV.shape[1], np.float32)
+        deviation = seen.std(axis=0) + 1e-6 if len(seen) else np.ones_like(mean)
+        return cls(columns, idf, mean, deviation, settings.frames)
+
+    def __call__(self, counts: Sequence[Any], frames_NV: NDArray[np.float32] | None) -> Any:
+        """Sparse features [N, K]."""
+        blocks = []
+        for counts_NT, columns_K, idf_K in zip(counts, self.columns, self.idf, strict=True):
+            if not len(columns_K):
+                blocks.append(sp.csr_matrix((counts_NT.shape[0], 0)))
+                continue
+            terms_NK = counts_NT[:, columns_K].astype(np.float64)
+            terms_NK.data = (1 + np.log(terms_NK.data)) * idf_K[terms_NK.indices]
+            blocks.append(normalize(terms_NK, copy=False))
+        if frames_NV is not None and self.frame_mean is not None and self.frame_deviation is not None:
+            standard_NV = (frames_NV - self.frame_mean) / self.frame_deviation
+            # A video without frames is the mean of all: it says nothing.
+            standard_NV[~np.isfinite(standard_NV).all(axis=1)] = 0
+            blocks.append(sp.csr_matrix(normalize(standard_NV) * self.frame_weight))
+        return sp.hstack(blocks, format="csr")
+
+    def of_kept(self) -> "Encoder":
+        """The same for counts of the kept terms alone."""
+        return replace(self, columns=[np.arange(len(columns)) for columns in self.columns])
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Scores of the classes that occurred in training, leaf indices `classes` [C]: features @ weights + bias."""
+
+    classes: NDArray[np.int64]
+    weights_KC: NDArray[np.float32]
+    bias_C: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, features_NK: Any, labels_N: NDArray[np.int64], settings: LinearModel, seed: int) -> "Linear":
+        """Train scikit-learn's classifier, one class against the rest or all at once."""
+        classes, sizes = np.unique(labels_N, return_counts=True)
+        features = features_NK.shape[1]
+        if len(classes) == 1 or not features:  # nothing to learn but how frequent they are
+            frequency_C = np.log(sizes / len(labels_N)).astype(np.float32)
+            return cls(classes, np.zeros((features, len(classes)), np.float32), frequency_C)
+        if settings.kind == "linear_svm":
+            # LIBLINEAR's own tolerance; scikit-learn's takes several times as long for the same scores.
+            model = LinearSVC(C=settings.regularization, dual=True, tol=_TOLERANCE, random_state=seed)
+        else:
+            model = LogisticRegression(C=settings.regularization, max_iter=1000)
+        model.fit(features_NK, labels_N)
+        weights_CK, bias_C = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
+        if len(classes) == 2:  # scikit-learn keeps one row for two classes
+            weights_CK, bias_C = np.concatenate([-weights_CK, weights_CK]), np.concatenate([-bias_C, bias_C])
+        return cls(classes, np.ascontiguousarray(weights_CK.T), bias_C)
+
+    def scores(self, features_NK: Any) -> NDArray[np.float64]:
+        """Decision scores [N, C]."""
+        scores_NC: NDArray[np.float64] = features_NK @ self.weights_KC + self.bias_C
+        return scores_NC
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Terms of one kind, in the order of their columns."""
+
+    analyzer: str
+    longest: int
+    terms: list[str]
+
+    def count(self, texts: Sequence[str]) -> Any:
+        """Sparse counts [N, T]."""
+        if not self.terms:
+            return sp.csr_matrix((len(texts), 0), dtype=np.float32)
+        counter = _counter(self.analyzer, self.longest)
+        counter.set_params(vocabulary={term: column for column, term in enumerate(self.terms)})
+        return counter.transform(texts)
+
+
+@dataclass(frozen=True)
+class TextClassifier:
+    """A linear classifier over texts and mean frames, with probabilities softmax(scores / temperature).
+
+    The temperature minimises the log loss of scores that were made out of fold (temperature scaling, Guo et al.
+    2017): one number, so that classes of one or two videos cannot break it.
+    """
+
+    vocabularies: list[Vocabulary]
+    encoder: Encoder
+    linear: Linear
+    temperature: float
+
+    @classmethod
+    def fit(
+        cls, videos: VideoFeatures, labels_N: NDArray[np.int64], settings: LinearModel, seed: int
+    ) -> "TextClassifier":
         """Fit to labelled videos; the temperature by folds within them."""
-        folds = stratified_folds(labels_N, _CALIBRATION_FOLDS, self.seed)
-        scores, truths = [], []
-        for fold in range(_CALIBRATION_FOLDS):
+        vocabularies, counts = _counted(videos.texts, settings)
+        scored = []
+        folds = stratified_folds(labels_N, _CALIBRATION_FOLDS, seed)
+        for fold in range(_CALIBRATION_FOLDS if len(labels_N) < _ENOUGH else 1):
             inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             # What a fold has never seen it cannot be calibrated on.
             outside = outside[np.isin(labels_N[outside], labels_N[inside])]
             if len(outside) and len(np.unique(labels_N[inside])) > 1:
-                part = TextClassifier(self.settings, self.seed)
-                part._fit(videos.rows(inside), labels_N[inside])
-                scores.append(part.scores(videos.rows(outside)))
-                truths.append(np.searchsorted(part.classes, labels_N[outside]))
-        if scores:
-            self.temperature = _best_temperature(scores, truths)
-        self._fit(videos, labels_N)
-        return self
+                encoder, linear = _trained(counts, videos, labels_N, inside, settings, seed)
+                scores_NC = linear.scores(_features(encoder, counts, videos, outside))
+                scored.append((scores_NC, np.searchsorted(linear.classes, labels_N[outside])))
+        temperature = _best_temperature(scored) if scored else 1.0
+        encoder, linear = _trained(counts, videos, labels_N, np.arange(len(labels_N)), settings, seed)
+        return cls(
+            [
+                Vocabulary(one.analyzer, one.longest, [one.terms[column] for column in columns])
+                for one, columns in zip(vocabularies, encoder.columns, strict=True)
+            ],
+            encoder.of_kept(),
+            linear,
+            temperature,
+        )
 
     def scores(self, videos: VideoFeatures) -> NDArray[np.float64]:
         """Decision scores of the classes that occurred in training [N, C]."""
-        scores_NC: NDArray[np.float64] = self._features(videos) @ self.weights_KC + self.bias_C
-        return scores_NC
+        counts = [vocabulary.count(videos.texts) for vocabulary in self.vocabularies]
+        return self.linear.scores(self.encoder(counts, videos.frames_NV))
 
     def probabilities(self, videos: VideoFeatures, classes: int) -> NDArray[np.float32]:
         """Calibrated probabilities of all `classes` leaves; zero for those that never occurred in training."""
         probabilities = np.zeros((len(videos.texts), classes), np.float32)
-        probabilities[:, self.classes] = _softmax(self.scores(videos) / self.temperature)
+        probabilities[:, self.linear.classes] = _softmax(self.scores(videos) / self.temperature)
         return probabilities
 
     def save(self, folder: Path) -> None:
-        """Write all that `scores` needs as JSON and plain arrays."""
+        """Write it as JSON and plain arrays."""
         folder.mkdir(parents=True, exist_ok=True)
         description = {
-            "settings": self.settings.model_dump(),
             "temperature": self.temperature,
-            "vocabularies": [
-                {term: int(place) for term, place in vectorizer.vocabulary_.items()}
-                for vectorizer in self._vectorizers
-            ],
+            "frame_weight": self.encoder.frame_weight,
+            "vocabularies": [asdict(vocabulary) for vocabulary in self.vocabularies],
         }
         (folder / "config.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
         arrays: dict[str, NDArray[Any]] = {
-            "weights": self.weights_KC.astype(np.float32),
-            "bias": self.bias_C,
-            "classes": self.classes,
+            "weights": self.linear.weights_KC,
+            "bias": self.linear.bias_C,
+            "classes": self.linear.classes,
         }
-        for number, vectorizer in enumerate(self._vectorizers):
-            arrays[f"idf_{number}"] = vectorizer.idf_
-        if self._frame_mean is not None and self._frame_deviation is not None:
-            arrays |= {"frame_mean": self._frame_mean, "frame_deviation": self._frame_deviation}
+        arrays |= {f"idf_{number}": idf for number, idf in enumerate(self.encoder.idf)}
+        if self.encoder.frame_mean is not None and self.encoder.frame_deviation is not None:
+            arrays |= {
+                "frame_mean": self.encoder.frame_mean,
+                "frame_deviation": self.encoder.frame_deviation,
+            }
         np.savez(folder / "model.npz", allow_pickle=False, **arrays)
 
-    def _fit(self, videos: VideoFeatures, labels_N: NDArray[np.int64]) -> None:
-        self.classes = np.unique(labels_N)
-        self._vectorizers = [
-            vectorizer for vectorizer in self._new_vectorizers() if _fitted(vectorizer, videos.texts)
-        ]
-        if videos.frames_NV is not None and self.settings.frames:
-            seen = videos.frames_NV[np.isfinite(videos.frames_NV).all(axis=1)]
-            self._frame_mean = (
-                seen.mean(axis=0) if len(seen) else np.zeros(videos.frames_NV.shape[1], np.float32)
+    @classmethod
+    def load(cls, folder: Path) -> "TextClassifier":
+        """What `save` wrote."""
+        description = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        vocabularies = [Vocabulary(**one) for one in description["vocabularies"]]
+        with np.load(folder / "model.npz", allow_pickle=False) as arrays:
+            encoder = Encoder(
+                [np.arange(len(one.terms)) for one in vocabularies],
+                [arrays[f"idf_{number}"] for number in range(len(vocabularies))],
+                arrays.get("frame_mean"),
+                arrays.get("frame_deviation"),
+                description["frame_weight"],
             )
-            self._frame_deviation = seen.std(axis=0) + 1e-6 if len(seen) else np.ones_like(self._frame_mean)
-        features_NK = self._features(videos)
-        if len(self.classes) == 1:
-            self.weights_KC, self.bias_C = np.zeros((features_NK.shape[1], 1)), np.zeros(1)
-            return
-        strength = self.settings.regularization
-        if self.settings.kind == "linear_svm":
-            model = LinearSVC(C=strength, random_state=self.seed)
-        else:
-            model = LogisticRegression(C=strength, max_iter=1000)
-        model.fit(features_NK, labels_N)
-        weights_CK, bias_C = model.coef_, model.intercept_
-        if len(self.classes) == 2:  # scikit-learn keeps one row for two classes
-            weights_CK, bias_C = np.concatenate([-weights_CK, weights_CK]), np.concatenate([-bias_C, bias_C])
-        self.weights_KC, self.bias_C = weights_CK.T, bias_C
-
-    def _new_vectorizers(self) -> list[TfidfVectorizer]:
-        settings = self.settings
-        vectorizers = []
-        if settings.characters:
-            vectorizers.append(
-                TfidfVectorizer(analyzer="char", ngram_range=(1, settings.characters), sublinear_tf=True)
-            )
-        if settings.words:
-            vectorizers.append(TfidfVectorizer(ngram_range=(1, settings.words), sublinear_tf=True))
-        return vectorizers
-
-    def _features(self, videos: VideoFeatures) -> Any:
-        """Sparse features [N, K]: each vocabulary's row a unit vector, frames a unit vector times their weight."""
-        blocks = [vectorizer.transform(videos.texts) for vectorizer in self._vectorizers]
-        if (
-            videos.frames_NV is not None
-            and self._frame_mean is not None
-            and self._frame_deviation is not None
-        ):
-            standard_NV = (videos.frames_NV - self._frame_mean) / self._frame_deviation
-            # A video without frames is the mean of all: it says nothing.
-            standard_NV[~np.isfinite(standard_NV).all(axis=1)] = 0
-            blocks.append(sp.csr_matrix(normalize(standard_NV) * self.settings.frames))
-        return sp.hstack(blocks).tocsr() if blocks else sp.csr_matrix((len(videos.texts), 1))
+            linear = Linear(arrays["classes"], arrays["weights"], arrays["bias"])
+        return cls(vocabularies, encoder, linear, description["temperature"])
 
 
-def _fitted(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> bool:
-    """Whether the texts hold anything to count."""
-    try:
-        vectorizer.fit(texts)
-    except ValueError:  # an empty vocabulary
-        return False
-    return True
+def _counter(analyzer: str, longest: int) -> CountVectorizer:
+    return CountVectorizer(analyzer=analyzer, ngram_range=(1, longest), dtype=np.float32)
 
 
-def _best_temperature(scores: Sequence[NDArray[np.float64]], truths: Sequence[NDArray[np.int64]]) -> float:
+def _counted(texts: Sequence[str], settings: LinearModel) -> tuple[list[Vocabulary], list[Any]]:
+    """All terms of the texts, and counts [N, T] of each kind."""
+    vocabularies, counts = [], []
+    for analyzer, longest in (("char", settings.characters), ("word", settings.words)):
+        if not longest:
+            continue
+        counter = _counter(analyzer, longest)
+        terms: list[str] = []
+        try:
+            counts.append(counter.fit_transform(texts))
+            terms = counter.get_feature_names_out().tolist()
+        except ValueError:  # nothing in the texts counts
+            counts.append(sp.csr_matrix((len(texts), 0), dtype=np.float32))
+        vocabularies.append(Vocabulary(analyzer, longest, terms))
+    return vocabularies, counts
+
+
+def _features(encoder: Encoder, counts: Sequence[Any], videos: VideoFeatures, rows: NDArray[np.int64]) -> Any:
+    frames_NV = None if videos.frames_NV is None else videos.frames_NV[rows]
+    return encoder([counts_NT[rows] for counts_NT in counts], frames_NV)
+
+
+def _trained(
+    counts: Sequence[Any],
+    videos: VideoFeatures,
+    labels_N: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    settings: LinearModel,
+    seed: int,
+) -> tuple[Encoder, Linear]:
+    """Encoder and classifier of some of the videos, which know nothing of the others."""
+    frames_NV = None if videos.frames_NV is None else videos.frames_NV[rows]
+    encoder = Encoder.fit([counts_NT[rows] for counts_NT in counts], frames_NV, settings)
+    return encoder, Linear.fit(_features(encoder, counts, videos, rows), labels_N[rows], settings, seed)
+
+
+def _best_temperature(scored: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
     losses = [
         sum(
-            -float(np.log(_softmax(part / temperature)[np.arange(len(truth)), truth] + 1e-12).sum())
-            for part, truth in zip(scores, truths, strict=True)
+            -float(np.log(_softmax(scores / temperature)[np.arange(len(truth)), truth] + 1e-12).sum())
+            for scores, truth in scored
         )
         for temperature in _TEMPERATURES
     ]

@@ -273,6 +273,9 @@ class LinearModel(Section):
     )
     characters: int = Field(3, ge=0, le=8, description="longest character n-grams; 0: no characters")
     words: int = Field(1, ge=0, le=4, description="longest word n-grams; 0: no words")
+    max_features: int = Field(
+        100_000, ge=1, le=10_000_000, description="n-grams kept of characters and of words: the most frequent"
+    )
     regularization: float = Field(
         1.0, gt=0, le=1e6, description="inverse strength of regularisation (C of scikit-learn)"
     )

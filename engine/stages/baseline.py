@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config.stages import BaselineConfig
 from engine.data.annotations import AnnotationTable, load_annotations
@@ -22,6 +23,7 @@ from engine.recorder import StopRequested
 from engine.stages.context import RunContext
 
 log = logging.getLogger(__name__)
+_TOGETHER = 8192  # videos whose texts and features are in memory at once while they are classified
 
 
 def run(config: BaselineConfig, context: RunContext) -> None:
@@ -36,12 +38,12 @@ def run(config: BaselineConfig, context: RunContext) -> None:
     train_rows, valid_rows = split_rows(
         table.labels, config.data.fold, config.data.folds, config.data.split_seed
     )
-    others = [split for split in dict.fromkeys(config.data.predict) if split != "labeled"]
-    total = 2 + len(others)
+    # The test split last: the newest predictions are what others take.
+    splits = sorted(dict.fromkeys(config.data.predict), key=lambda split: split == "test")
+    total = 2 + len(splits)
     began = time.perf_counter()
-    videos = _videos(table, store)
-    classifier = TextClassifier(config.model, config.seed)
-    classifier.fit(videos.rows(train_rows), table.labels[train_rows])
+    videos = _videos(table, store, train_rows)
+    classifier = TextClassifier.fit(videos, table.labels[train_rows], config.model, config.seed)
     seconds = time.perf_counter() - began
     log.info(
         "%s: %d training and %d validation videos, %d classes, %d features, fitted in %.1f s",
@@ -49,7 +51,7 @@ def run(config: BaselineConfig, context: RunContext) -> None:
         len(train_rows),
         len(valid_rows),
         len(table.taxonomy.codes),
-        classifier.weights_KC.shape[0],
+        classifier.linear.weights_KC.shape[0],
         seconds,
     )
     context.recorder.log(0, {"fit/seconds": seconds, "fit/temperature": classifier.temperature})
@@ -57,10 +59,9 @@ def run(config: BaselineConfig, context: RunContext) -> None:
     context.recorder.artifact("model", context.artifacts / "model")
     _step(context, 1, total)
     if len(valid_rows):
-        _validate(config, context, classifier, table, videos.rows(valid_rows), valid_rows)
+        _validate(config, context, classifier, table, _videos(table, store, valid_rows), valid_rows)
     _step(context, 2, total)
-    # The test split last: the newest predictions are what others take.
-    for number, split in enumerate(sorted(others, key=lambda name: name == "test"), 3):
+    for number, split in enumerate(splits, 3):
         _classify(config, context, classifier, table.taxonomy, store, split)
         _step(context, number, total)
 
@@ -94,15 +95,16 @@ def _features(config: BaselineConfig, context: RunContext) -> FeatureStore | Non
     return FeatureStore.open(context.workspace.resolve(config.inputs.features))
 
 
-def _videos(table: AnnotationTable, store: FeatureStore | None) -> VideoFeatures:
-    """Texts of all videos, and their mean frames, NaN where there are none."""
-    texts = [f"{table.title(row)}\n{table.ocr(row)}\n{table.asr(row)}" for row in range(len(table))]
+def _videos(table: AnnotationTable, store: FeatureStore | None, rows: NDArray[np.int64]) -> VideoFeatures:
+    """Texts of some of the videos, and their mean frames, NaN where there are none."""
+    texts = [f"{table.title(row)}\n{table.ocr(row)}\n{table.asr(row)}" for row in rows.tolist()]
     if store is None:
         return VideoFeatures(texts)
-    frames_NV = np.full((len(table), store.dim), np.nan, np.float32)
-    for row, count in enumerate(store.counts(table.ids)):
+    frames_NV = np.full((len(rows), store.dim), np.nan, np.float32)
+    ids = table.ids[rows]
+    for place, count in enumerate(store.counts(ids)):
         if count > 0:
-            frames_NV[row] = store.read(str(table.ids[row])).astype(np.float32).mean(axis=0)
+            frames_NV[place] = store.read(str(ids[place])).astype(np.float32).mean(axis=0)
     return VideoFeatures(texts, frames_NV)
 
 
@@ -112,7 +114,7 @@ def _validate(
     classifier: TextClassifier,
     table: AnnotationTable,
     videos: VideoFeatures,
-    rows: np.ndarray,
+    rows: NDArray[np.int64],
 ) -> None:
     probabilities_NC = classifier.probabilities(videos, len(table.taxonomy.codes))
     labels = table.labels[rows]
@@ -157,7 +159,12 @@ def _classify(
     table = _annotations(config, context, split, taxonomy)
     if table is None:
         return
-    probabilities_NC = classifier.probabilities(_videos(table, store), len(taxonomy.codes))
+    probabilities_NC = np.zeros((len(table), len(taxonomy.codes)), np.float32)
+    for start in range(0, len(table), _TOGETHER):
+        rows = np.arange(start, min(start + _TOGETHER, len(table)))
+        probabilities_NC[rows] = classifier.probabilities(_videos(table, store, rows), len(taxonomy.codes))
+        if context.recorder.should_stop():
+            raise StopRequested
     folder = context.artifacts / ("predictions" if split == "test" else f"predictions-{split}")
     ids: list[str] = table.ids.tolist()
     write_predictions(folder, ids, probabilities_NC, taxonomy, split=split)
