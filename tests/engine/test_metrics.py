@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
 from engine.data.taxonomy import Taxonomy
-from engine.metrics import hierarchical_scores
+from engine.metrics import confusion, hierarchical_scores
 
 
 @st.composite
@@ -48,6 +48,52 @@ def test_every_level_equals_scikit_learn(case: tuple[Taxonomy, list[int], list[i
         got = [[one.precision, one.recall, one.f1, one.support] for one in classes]
         np.testing.assert_allclose(np.array(got).T, np.array(wanted), atol=1e-12)
     assert scores.f1_mean == pytest.approx(sum(parts) / len(parts), abs=1e-12)
+
+
+def random_case(rng: np.random.Generator) -> tuple[Taxonomy, np.ndarray, np.ndarray]:
+    """Truths and predictions: many or one, always right, always wrong, or one class for all, as it falls."""
+    parts = [f"{one:02}" for one in rng.choice(100, rng.integers(1, 6), replace=False)]
+    levels = int(rng.integers(1, 4))
+    codes = sorted({"".join(rng.choice(parts, levels)) for _ in range(rng.integers(1, 15))})
+    leaves, items = len(codes), int(rng.choice([1, 2, 5, 40, 300]))
+    true = rng.choice(leaves, items, p=rng.dirichlet(np.full(leaves, rng.choice([0.1, 1.0]))))
+    right = rng.choice([0.0, 0.5, 0.9, 1.0])
+    other = rng.integers(leaves, size=items) if rng.random() < 0.7 else np.full(items, rng.integers(leaves))
+    return Taxonomy.from_codes(codes), true, np.where(rng.random(items) < right, true, other)
+
+
+def test_thousands_of_random_cases_equal_scikit_learn() -> None:
+    rng = np.random.default_rng(802)
+    compared = 0
+    for _ in range(600):
+        taxonomy, true, predicted = random_case(rng)
+        scores = hierarchical_scores(taxonomy, true, predicted)
+        f1 = []
+        for level in range(1, taxonomy.levels + 1):
+            to_level = taxonomy.leaf_to_level(level)
+            for kind in ("micro", "macro"):
+                f1.append(f1_score(to_level[true], to_level[predicted], average=kind, zero_division=0))
+        found = [value for level in scores.levels for value in (level.f1_micro, level.f1_macro)]
+        assert found == pytest.approx(f1, abs=1e-12)
+        assert scores.f1_mean == pytest.approx(np.mean(f1), abs=1e-12)
+        compared += len(f1)
+    assert compared > 2000
+
+
+@pytest.mark.filterwarnings("ignore:A single label")
+def test_confusions_are_scikit_learns_matrix_without_its_zeros() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        taxonomy, true, predicted = random_case(rng)
+        counts = confusion(taxonomy, true, predicted)
+        assert list(counts) == list(range(1, taxonomy.levels + 1))
+        for level, pairs in counts.items():
+            codes, to_level = taxonomy.level_codes(level), taxonomy.leaf_to_level(level)
+            matrix = confusion_matrix(to_level[true], to_level[predicted], labels=range(len(codes)))
+            assert {(a, b): n for a, b, n in pairs} == {
+                (codes[i], codes[j]): matrix[i, j] for i, j in zip(*np.nonzero(matrix), strict=True)
+            }
+            assert [n for *_, n in pairs] == sorted((n for *_, n in pairs), reverse=True)
 
 
 def test_two_levels_give_the_challenges_formula() -> None:
