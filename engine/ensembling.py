@@ -144,8 +144,8 @@ SEARCHES: dict[str, Search] = {
 
 def cross_fitted(
     scorer: Rescorer, folds_N: NDArray[np.int64], search: Search, seed: int
-) -> NDArray[np.int64]:
-    """Leaf of every video [N] under weights that were searched without it: an honest estimate of the search.
+) -> NDArray[np.float32]:
+    """Every video's mean probabilities [N, C] under weights that were searched without it: what the search is worth.
 
     The weights for a fold come from the other folds; where all videos are of one fold, from four fifths of them.
     """
@@ -153,13 +153,23 @@ def cross_fitted(
     if len(np.unique(folds_N)) < 2:
         count = min(_CROSS_FITS, len(folds_N))
         if count < 2:
-            return scorer.predict(equal_weights(scorer))
+            return weighted_mean(equal_weights(scorer), scorer.probabilities_MNC)
         parts = stratified_folds(scorer.labels_N, count, seed)
-    predicted = np.zeros(len(parts), np.int64)
+    found_NC = np.zeros(scorer.probabilities_MNC.shape[1:], np.float32)
     for part in np.unique(parts):
         inside, outside = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
-        predicted[outside] = scorer.rows(outside).predict(search(scorer.rows(inside)))
-    return predicted
+        weights_M = search(scorer.rows(inside))
+        found_NC[outside] = weighted_mean(weights_M, scorer.probabilities_MNC[:, outside])
+    return found_NC
+
+
+def weighted_mean(
+    weights_M: NDArray[np.float64], probabilities_MNC: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Members' probabilities averaged [N, C]; the weights need not sum to one."""
+    share_M = (weights_M / weights_M.sum()).astype(np.float32)
+    mean_NC: NDArray[np.float32] = np.tensordot(share_M, probabilities_MNC, axes=1)
+    return mean_NC
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from engine.data.predictions import Predictions, write_predictions
 from engine.data.submission import write_submission
 from engine.data.taxonomy import Taxonomy
 from engine.ensemble_report import REPORT_FILE, log_report, scored_report, unscored_report
-from engine.ensembling import SEARCHES, Rescorer, cross_fitted
+from engine.ensembling import SEARCHES, Rescorer, cross_fitted, weighted_mean
 from engine.errors import ConfigError, DataError
 from engine.member_predictions import classified, other_classes, taxonomy_of, validation_of
 from engine.members import Member, find_members
@@ -55,7 +55,7 @@ def run(config: EnsembleConfig, context: RunContext) -> None:
         weights_M = _estimate(config, context, members, aligned)
     if config.data.split is not None:
         ids, means = classified(members, config.data.split, config, context, compute, taxonomy)
-        _submit(config, context, ids, _mixed(weights_M, np.stack(means)), taxonomy)
+        _submit(config, context, ids, weighted_mean(weights_M, np.stack(means)), taxonomy)
 
 
 def _check_given(config: EnsembleConfig, members: Sequence[Member]) -> None:
@@ -153,10 +153,11 @@ def _estimate(
         "step": 0,
         "fold": aligned.fold,
     }
-    honest_N = in_sample_N
+    honest_N, honest_NC = in_sample_N, weighted_mean(weights_M, scorer.probabilities_MNC)
     if kind in _SEARCHED:
         recorder.evaluation(split="in-sample", y_pred=in_sample_N, **told)
-        honest_N = cross_fitted(scorer, aligned.folds_N, SEARCHES[kind], config.seed)
+        honest_NC = cross_fitted(scorer, aligned.folds_N, SEARCHES[kind], config.seed)
+        honest_N = honest_NC.argmax(axis=1)
     honest = recorder.evaluation(split="val", y_pred=honest_N, **told)
     report = scored_report(
         members,
@@ -182,9 +183,9 @@ def _estimate(
     )
     _write_report(context, report)
     folder = context.artifacts / "predictions-val"
-    mixed_NC = _mixed(weights_M, scorer.probabilities_MNC)
+    # Those of the honest estimate: an ensemble that has this one as a member must not see them flattered.
     write_predictions(
-        folder, aligned.ids, mixed_NC, scorer.taxonomy, labels=scorer.labels_N, fold=aligned.fold
+        folder, aligned.ids, honest_NC, scorer.taxonomy, labels=scorer.labels_N, fold=aligned.fold
     )
     recorder.artifact("validation", folder, split="val", videos=len(aligned.ids), fold=aligned.fold)
     return weights_M
@@ -195,13 +196,6 @@ def _write_report(context: RunContext, report: dict[str, Any]) -> None:
     path.write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
     f1_mean = report["ensemble"]["f1_mean"] if report["ensemble"] else None
     context.recorder.artifact("report", path, f1_mean=f1_mean, members=len(report["members"]))
-
-
-def _mixed(weights_M: NDArray[np.float64], probabilities_MNC: NDArray[np.float32]) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = np.tensordot(
-        (weights_M / weights_M.sum()).astype(np.float32), probabilities_MNC, axes=1
-    )
-    return mean
 
 
 def _submit(

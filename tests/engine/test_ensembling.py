@@ -100,13 +100,48 @@ def test_weights_for_a_fold_are_searched_without_its_labels() -> None:
         assert len(rows) == 60
 
 
+def test_each_fold_is_averaged_under_its_own_weights() -> None:
+    found = scorer([1.0, 1.0], videos=40)
+    folds = np.arange(40) % 2
+    # The search answers by the labels it is shown: one fold hears the first member, the other the second.
+    shown = {int(fold): found.labels_N[folds != fold].sum() for fold in (0, 1)}
+    assert shown[0] != shown[1]
+
+    def search(part: Rescorer) -> np.ndarray:
+        return np.array([2.0, 0.0]) if part.labels_N.sum() == shown[0] else np.array([0.0, 2.0])
+
+    mean = cross_fitted(found, folds, search, seed=0)
+    expected = np.where(folds[:, None] == 0, found.probabilities_MNC[0], found.probabilities_MNC[1])
+    np.testing.assert_allclose(mean, expected, rtol=1e-6)
+
+
+def test_labels_that_were_shuffled_give_no_honest_gain_on_average() -> None:
+    gains = []
+    for seed in range(10):
+        found = scorer([1.0, 1.5, 0.5, 1.0], videos=200, seed=seed)
+        labels = np.random.default_rng(seed).permutation(found.labels_N)
+        shuffled = Rescorer(TAXONOMY, found.probabilities_MNC, labels)
+        honest = cross_fitted(shuffled, np.arange(200) % 5, coordinate_weights, seed).argmax(axis=1)
+        gains.append(shuffled.f1_mean_of(honest) - shuffled.f1_mean(np.ones(4)))
+    assert abs(np.mean(gains)) < 0.02
+
+
+def test_one_video_can_be_estimated() -> None:
+    found = scorer([1.0, 2.0], videos=1)
+    np.testing.assert_allclose(
+        cross_fitted(found, np.zeros(1, np.int64), greedy_weights, 0),
+        found.probabilities_MNC.mean(axis=0),
+        rtol=1e-5,
+    )
+
+
 def test_where_there_is_nothing_to_gain_the_honest_estimate_does_not_show_a_gain() -> None:
     # Twelve members that know nothing: in sample, a search finds weights that seem to help.
     gains, honest_gains = [], []
     for seed in range(12):
         found = scorer([0.0] * 12, videos=120, seed=seed)
         base = found.f1_mean(equal_weights(found))
-        honest = cross_fitted(found, np.zeros(120, np.int64), coordinate_weights, seed)
+        honest = cross_fitted(found, np.zeros(120, np.int64), coordinate_weights, seed).argmax(axis=1)
         gains.append(found.f1_mean(coordinate_weights(found)) - base)
         honest_gains.append(found.f1_mean_of(honest) - base)
     assert np.mean(gains) > 0.04, "the search must be able to fool itself, or this proves nothing"

@@ -100,6 +100,10 @@ def test_folds_of_one_model_are_one_member_out_of_fold_and_their_mean_on_the_tes
     np.testing.assert_allclose(got.astype(float), np.mean(parts, axis=0), atol=1e-3)
     splits = [record.split for record in run.records if isinstance(record, Evaluation)]
     assert splits == ["in-sample", "val"]
+    honest = Predictions.open(run.directory / "artifacts" / "predictions-val")
+    assert honest.labels is not None
+    right = (honest.probabilities.argmax(axis=1) == honest.labels).mean()
+    assert right == pytest.approx(found["ensemble"]["levels"][-1][0], abs=0.02)
 
 
 def test_two_models_of_the_same_fold_stay_two_members(new_run: NewRun, features: str) -> None:
