@@ -63,6 +63,15 @@ def test_a_search_is_never_worse_in_sample_than_the_best_member(search: str, see
     np.testing.assert_array_equal(weights, SEARCHES[search](found))
 
 
+@pytest.mark.parametrize("search", ["greedy", "coordinate"])
+def test_a_search_finds_the_one_good_member_among_many_that_agree_on_nonsense(search: str) -> None:
+    found = scorer([2.0, 0.0], videos=100)
+    good, bad = found.probabilities_MNC[:1], found.probabilities_MNC[1:]
+    crowd = Rescorer(TAXONOMY, np.concatenate([bad] * 10 + [good] + [bad] * 10), found.labels_N)
+    assert crowd.f1_mean(SEARCHES[search](crowd)) >= found.f1_mean([1, 0])
+    assert crowd.f1_mean(equal_weights(crowd)) < found.f1_mean([1, 0]) / 2
+
+
 def test_the_coordinate_search_is_never_worse_than_equal_weights_and_drops_a_member_that_only_harms() -> None:
     found = scorer([2.5, 2.5, -3.0], seed=3)
     weights = coordinate_weights(found)

@@ -146,8 +146,9 @@ def test_a_saved_model_needs_no_pickle_and_says_the_same(tmp_path: Path, make: A
 
 
 def test_features_are_scikit_learns_tf_idf_of_characters_and_words() -> None:
-    train, labels = noisy_texts(80, 1)
-    fresh, _ = noisy_texts(30, 2)
+    given, labels = noisy_texts(80, 1)
+    train = VideoFeatures([*given.texts[1:], "a lone zebra, a ZEBRA"])
+    fresh = VideoFeatures([*noisy_texts(30, 2)[0].texts, "zebra unseen", ""])
     classifier = TextClassifier.fit(train, labels, LinearModel(characters=2, words=2), 0)
     counts = [vocabulary.count(fresh.texts) for vocabulary in classifier.vocabularies]
     theirs = [

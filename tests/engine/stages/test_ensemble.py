@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from stage_world import NewRun, Run
 
-from engine.data.predictions import Predictions
+from engine.data.predictions import Predictions, write_predictions
 from engine.data.videos import DecodedFrames
 from engine.errors import ConfigError, DataError
 from engine.records import Artifact, Evaluation
@@ -160,6 +160,22 @@ def test_predictions_of_another_checkpoint_are_made_where_the_run_has_only_the_b
     expected = np.array(kept.probabilities, float)
     checkpoint = best_member(one)
     shutil.rmtree(folder)
+    run = ensemble(new_run, [checkpoint], weights={"kind": "equal"}, data={"split": None})
+    again = Predictions.open(run.directory / "artifacts" / "predictions-val")
+    order = [again.ids.index(video) for video in kept.ids]
+    np.testing.assert_allclose(again.probabilities[order].astype(float), expected, atol=2e-3)
+
+
+def test_predictions_that_another_checkpoint_made_are_not_taken_for_the_members(
+    new_run: NewRun, features: str
+) -> None:
+    one = deep(new_run, features)
+    folder = one.directory / "artifacts" / "predictions-val"
+    kept = Predictions.open(folder)
+    expected, checkpoint = np.array(kept.probabilities, float), best_member(one)
+    write_predictions(
+        folder, kept.ids, 1 - expected, kept.taxonomy, labels=kept.labels, fold=0, checkpoint="step-00000000"
+    )
     run = ensemble(new_run, [checkpoint], weights={"kind": "equal"}, data={"split": None})
     again = Predictions.open(run.directory / "artifacts" / "predictions-val")
     order = [again.ids.index(video) for video in kept.ids]
