@@ -75,16 +75,17 @@ def scored_report(
 
 def log_report(report: dict[str, Any]) -> None:
     """A table for people in the run's log."""
-    width = max(8, *(len(one["name"]) for one in report["members"]))
+    names = [shown_name(one) for one in report["members"]]
+    width = max(8, *map(len, names))
     levels = "  ".join(
         f"l{number} mic  l{number} mac" for number in range(1, 1 + len(report["ensemble"]["levels"]))
     )
     log.info("%s  weight  F1-mean  %s  without", "member".ljust(width), levels)
-    for one in [*report["members"], report["ensemble"] | {"name": "ensemble"}]:
+    for name, one in zip([*names, "ensemble"], [*report["members"], report["ensemble"]], strict=True):
         scores = "  ".join(f"{value:6.4f}" for pair in one["levels"] for value in pair)
         weight = f"{one['weight']:6.2f}" if "weight" in one else " " * 6
         without = f"{one['without']:.4f}" if one.get("without") is not None else ""
-        log.info("%s  %s   %.4f  %s  %s", one["name"].ljust(width), weight, one["f1_mean"], scores, without)
+        log.info("%s  %s   %.4f  %s  %s", name.ljust(width), weight, one["f1_mean"], scores, without)
     log.info(
         "on %d videos; in sample %.4f, so about %.4f of it is selection noise; gain over %s %+.4f",
         report["videos"],
@@ -99,6 +100,12 @@ def log_report(report: dict[str, Any]) -> None:
             *report["interval"],
             *report["gain_interval"],
         )
+
+
+def shown_name(member: dict[str, Any]) -> str:
+    """A report's member for people: how many folds it is of, where they are several."""
+    folds = len(member["runs"])
+    return f"{member['name']} ({folds} folds)" if folds > 1 else str(member["name"])
 
 
 def _named(member: Member, weight: float) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Which runs are folds of one model, by their configs alone."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Neither what a run is called, nor when and where it runs, makes it another model.
 _IDLE = {"name", "experiment", "tags", "notes", "priority", "gpus"}
+_FOLD = re.compile(r"(?<=.)[-_. ]?fold[-_. ]?\d+")
 
 
 def model_of(config: Mapping[str, Any], inputs: Any) -> str:
@@ -35,3 +37,9 @@ def together(models: Sequence[str], folds: Sequence[object]) -> list[list[int]]:
         known.append([position])
         groups.append(known[-1])
     return groups
+
+
+def name_together(names: Sequence[str]) -> str:
+    """What the folds of a model are called: svm for svm-fold0 and svm-fold1."""
+    stems = {_FOLD.sub("", name) for name in names}
+    return stems.pop() if len(names) > 1 and len(stems) == 1 else names[0]

@@ -10,7 +10,7 @@ from engine.config.base import StageConfig
 from engine.config.load import CONFIG_FILE, load_run_config, plain
 from engine.config.stages import FinetuneConfig, PredictConfig
 from engine.errors import DataError
-from engine.folds import model_of, together
+from engine.folds import model_of, name_together, together
 from engine.workspace import Workspace
 
 
@@ -55,14 +55,12 @@ def find_members(paths: Sequence[Path], workspace: Workspace) -> list[Member]:
     """
     runs = [_member_run(path, workspace) for path in paths]
     groups = together([run.model for run in runs], [run.fold for run in runs])
-    times = Counter(runs[group[0]].config.name for group in groups)
+    members = [[runs[position] for position in group] for group in groups]
+    names = [name_together([run.config.name for run in own]) for own in members]
+    times = Counter(names)
     return [
-        Member(
-            first.config.name if times[first.config.name] == 1 else first.run_dir.name,
-            [runs[position] for position in group],
-        )
-        for group in groups
-        for first in [runs[group[0]]]
+        Member(name if times[name] == 1 else own[0].run_dir.name, own)
+        for name, own in zip(names, members, strict=True)
     ]
 
 

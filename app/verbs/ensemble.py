@@ -82,12 +82,12 @@ def ensemble_runs(
 
 def _member_names(store: "Store", details: Sequence["RunDetail"]) -> list[str]:
     """What the weights are of: the runs, folds of one model together."""
-    from engine.folds import together
+    from engine.folds import name_together, together
 
     groups = together(
         [_model(store, one) for one in details], [one.config.get("data", {}).get("fold") for one in details]
     )
-    return [details[group[0]].run.name for group in groups]
+    return [name_together([details[position].run.name for position in group]) for group in groups]
 
 
 def _model(store: "Store", detail: "RunDetail") -> str:
@@ -131,11 +131,14 @@ def parse_weights(text: str, members: Sequence[str]) -> dict[str, Any]:
 
 def print_report(report: dict[str, Any]) -> None:
     """Members beside the ensemble, its honest estimate, and how sure it is."""
+    from engine.ensemble_report import shown_name
+
+    names = [printable(shown_name(one)) for one in report["members"]]
     if report["ensemble"] is None:
         print()
         print_table(
             ["member", "weight"],
-            [[printable(one["name"]), f"{one['weight']:.2f}"] for one in report["members"]],
+            [[name, f"{one['weight']:.2f}"] for name, one in zip(names, report["members"], strict=True)],
             right=[1],
         )
         print("no estimate: a member has no validation predictions, as it was trained on all labelled videos")
@@ -149,13 +152,13 @@ def print_report(report: dict[str, Any]) -> None:
     ]
     rows = [
         [
-            printable(one["name"]),
+            name,
             f"{one['weight']:.2f}" if "weight" in one else "",
             score(one["f1_mean"]),
             *(score(value) for pair in one["levels"] for value in pair),
             score(one["without"]) if one.get("without") is not None else "",
         ]
-        for one in [*report["members"], report["ensemble"] | {"name": "ensemble"}]
+        for name, one in zip([*names, "ensemble"], [*report["members"], report["ensemble"]], strict=True)
     ]
     print()
     print_table([*head, "without"], rows, right=range(1, len(head) + 1))

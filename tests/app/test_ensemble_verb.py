@@ -75,6 +75,7 @@ def test_folds_are_weighed_as_one_member_and_the_report_is_json(workspace: Path,
     made = loaded(reeltop("ensemble", *FOLDS, "--weights", "1,0.25", "--name", "both", "--json"))
     assert (made["name"], made["status"]) == ("both", "finished")
     assert [(len(one["runs"]), one["weight"]) for one in made["ensemble"]["members"]] == [(2, 1.0), (2, 0.25)]
+    assert [one["name"] for one in made["ensemble"]["members"]] == ["svm", "regression"]
     assert made["ensemble"]["videos"] == 60
     assert made["f1_mean"] == pytest.approx(made["ensemble"]["ensemble"]["f1_mean"])
     assert (workspace / made["submission"]).is_file()
@@ -90,7 +91,7 @@ def test_people_see_every_member_and_how_sure_the_gain_is(reeltop: Reeltop) -> N
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((*FOLDS, "--weights", "1,1,1,1"), "4 weights for 2 members"),
+        ((*FOLDS, "--weights", "1,1,1,1"), "4 weights for 2 members (svm, regression; the folds"),
         (("svm-fold0", "--weights", "much"), "write auto, equal, greedy, or numbers"),
         (("svm-fold0", "--weights", "-1"), "each must be 0 to 1000"),
         (("svm-fold0", "--weights", "nan"), "each must be 0 to 1000"),

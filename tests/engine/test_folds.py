@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.folds import model_of, together
+from engine.folds import model_of, name_together, together
 
 CONFIG: dict[str, Any] = {
     "stage": "finetune",
@@ -68,3 +68,19 @@ def test_what_is_another_model(other: dict[str, Any]) -> None:
 )
 def test_runs_come_together_by_model(models: str, folds: list[Any], groups: list[list[int]]) -> None:
     assert together(models, folds) == groups
+
+
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["svm-fold0", "svm-fold1"], "svm"),
+        (["model-1-fold0", "model-1-fold3"], "model-1"),
+        (["model-1", "model-1"], "model-1"),
+        (["a_fold_1-large", "a_fold_2-large"], "a-large"),
+        (["alone-fold0"], "alone-fold0"),
+        (["first", "other"], "first"),
+        (["fold0", "fold1"], "fold0"),
+    ],
+)
+def test_folds_are_called_by_what_their_names_share(names: list[str], called: str) -> None:
+    assert name_together(names) == called
