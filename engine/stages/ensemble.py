@@ -47,7 +47,8 @@ def run(config: EnsembleConfig, context: RunContext) -> None:
     if without:
         log.info("no estimate: %s has no validation predictions", ", ".join(without))
         taxonomy = taxonomy_of(members[0].runs[0])
-        weights_M = np.asarray(config.weights.values or np.ones(len(members)), np.float64)
+        given = config.weights.values if config.weights.kind == "given" else [1.0] * len(members)
+        weights_M = np.asarray(given)
         _write_report(context, unscored_report(members, config.weights.kind, weights_M))
     else:
         aligned = _aligned(members, validation)

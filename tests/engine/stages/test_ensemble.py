@@ -188,9 +188,12 @@ def test_members_trained_on_everything_can_be_averaged_but_not_weighed(
     full = deep(new_run, features, "full")
     with pytest.raises(ConfigError, match=r"coordinate needs validation predictions and finetune has none"):
         ensemble(new_run, [member(full)], weights={"kind": "coordinate"})
-    run = ensemble(new_run, [member(full)], weights={"kind": "equal"})
+    line = linear(new_run, "full")
+    run = ensemble(new_run, [member(full), member(line)], weights={"kind": "equal", "values": [1, 0]})
     assert not any(isinstance(record, Evaluation) for record in run.records)
     assert (run.directory / "artifacts" / "submission.csv").exists()
+    assert report(run)["ensemble"] is None
+    assert [each["weight"] for each in report(run)["members"]] == [1, 1]
 
 
 def test_what_does_not_go_together_is_told(new_run: NewRun, features: str, world: Path) -> None:
