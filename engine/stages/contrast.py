@@ -15,10 +15,10 @@ from engine.models.dual_encoder import DualEncoder
 from engine.models.pretrained import load_text_encoder, load_vision_backbone, preprocess_of
 from engine.models.vision import FrameEncoder
 from engine.stages.context import RunContext
+from engine.stages.fit import fit
 from engine.training.device import Compute, choose_compute
 from engine.training.memory import checkpoint_activations, compile_encoders
 from engine.training.self_supervised import SelfSupervisedTask
-from engine.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +38,7 @@ def run(config: ContrastConfig, context: RunContext) -> None:
         task.lengths.sum(),
         sum(weight.numel() for weight in task.model.parameters()) / 1e6,
     )
-    Trainer(
-        task,
-        config.training,
-        config.checkpoints,
-        compute=compute,
-        recorder=context.recorder,
-        folder=context.checkpoints,
-        seed=config.seed,
-    ).run(resume=context.resumed)
+    fit(task, config, context, compute)
 
 
 def make_task(

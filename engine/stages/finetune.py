@@ -24,10 +24,10 @@ from engine.models.single_stream import SingleStreamClassifier
 from engine.models.two_stream import TwoStreamClassifier
 from engine.models.vision import FrameEncoder
 from engine.stages.context import RunContext
+from engine.stages.fit import check_positions, fit
 from engine.training.classification import ClassificationTask
 from engine.training.device import Compute, choose_compute
 from engine.training.memory import checkpoint_activations, compile_encoders
-from engine.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 Model = SingleStreamClassifier | TwoStreamClassifier
@@ -48,16 +48,7 @@ def run(config: FinetuneConfig, context: RunContext) -> None:
         sum(weight.numel() for weight in task.model.parameters()) / 1e6,
         sum(weight.numel() for weight in task.model.parameters() if weight.requires_grad) / 1e6,
     )
-    trainer = Trainer(
-        task,
-        config.training,
-        config.checkpoints,
-        compute=compute,
-        recorder=context.recorder,
-        folder=context.checkpoints,
-        seed=config.seed,
-    )
-    trainer.run(resume=context.resumed)
+    trainer = fit(task, config, context, compute)
     best = trainer.saved.best
     if best is not None:
         _write_validation(task, context, best.folder.name, trainer.saved.best_f1_mean)
@@ -76,13 +67,8 @@ def make_task(config: FinetuneConfig, context: RunContext, compute: Compute) -> 
     name = workspace.model(config.model.text)
     text, tokenizer = load_text_encoder(name)
     frames, vision, preprocess = _frames(config, context)
-    longest = text.config.max_position_embeddings
     # The video stream of a two-stream model has a [CLS] of its own before the frames.
-    positions = config.data.max_frames + (config.model.kind == "two_stream")
-    if max(config.data.max_tokens, positions) > longest:
-        raise ConfigError(
-            f"data.max_tokens and data.max_frames: this text encoder has {longest} positions; set both to less"
-        )
+    check_positions(text, config.data, before_frames=int(config.model.kind == "two_stream"))
     spec = ClassifierSpec(
         kind=config.model.kind,
         text_config=text.config.to_dict(),

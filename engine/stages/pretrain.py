@@ -11,15 +11,15 @@ from engine.data.features import FeatureStore
 from engine.data.pool import load_pool
 from engine.data.pretraining import PretrainingBatch, PretrainingBatches, Vocabulary
 from engine.data.videos import StoredFrames
-from engine.errors import ConfigError, DataError
+from engine.errors import DataError
 from engine.models.checkpoint import load_weights
 from engine.models.pretrained import load_text_encoder
 from engine.models.pretraining import SingleStreamPretraining
 from engine.stages.context import RunContext
+from engine.stages.fit import check_positions, fit
 from engine.training.device import Compute, choose_compute
 from engine.training.memory import checkpoint_activations, compile_encoders
 from engine.training.self_supervised import SelfSupervisedTask
-from engine.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +38,7 @@ def run(config: PretrainConfig, context: RunContext) -> None:
         task.pool.frame_counts().sum(),
         sum(weight.numel() for weight in task.model.parameters()) / 1e6,
     )
-    Trainer(
-        task,
-        config.training,
-        config.checkpoints,
-        compute=compute,
-        recorder=context.recorder,
-        folder=context.checkpoints,
-        seed=config.seed,
-    ).run(resume=context.resumed)
+    fit(task, config, context, compute)
 
 
 def make_task(
@@ -61,11 +53,7 @@ def make_task(
     workspace = context.workspace
     data = config.data
     text, tokenizer = load_text_encoder(workspace.model(config.model.text))
-    longest = text.config.max_position_embeddings
-    if max(data.max_tokens, data.max_frames) > longest:
-        raise ConfigError(
-            f"data.max_tokens and data.max_frames: this text encoder has {longest} positions; set both to less"
-        )
+    check_positions(text, data)
     frames = StoredFrames(FeatureStore.open(workspace.resolve(config.inputs.features)), data.max_frames)
     pool = load_pool(data, workspace.resolve(data.root), workspace.cache, tokenizer, lambda _: frames)
     maker = PretrainingBatches(
