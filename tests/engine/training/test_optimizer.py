@@ -15,6 +15,7 @@ class Model(nn.Module):
         self.text = nn.Linear(4, 4)
         self.pre_layrnorm = nn.LayerNorm(4)
         self.head = nn.Linear(4, 2)
+        self.temperature = nn.Parameter(torch.tensor(1.0))
         self.frozen = nn.Linear(2, 2).requires_grad_(False)
 
 
@@ -22,7 +23,7 @@ def part_of(name: str) -> str:
     return "text" if name.startswith("text") else "other"
 
 
-def test_every_trainable_parameter_is_in_one_group_and_norms_and_biases_do_not_decay() -> None:
+def test_every_trainable_parameter_is_in_one_group_and_norms_biases_and_temperatures_do_not_decay() -> None:
     model = Model()
     groups = parameter_groups(model, part_of, {"text": 1e-3, "other": 1e-2}, 0.1)
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
@@ -32,6 +33,7 @@ def test_every_trainable_parameter_is_in_one_group_and_norms_and_biases_do_not_d
     assert settings[id(model.text.bias)] == (1e-3, 0.0)
     assert settings[id(model.pre_layrnorm.weight)] == (1e-2, 0.0)
     assert settings[id(model.head.weight)] == (1e-2, 0.1)
+    assert settings[id(model.temperature)] == (1e-2, 0.0)
 
 
 @pytest.mark.parametrize("kind", ["cosine", "linear", "constant"])
