@@ -60,7 +60,7 @@ async def test_the_form_has_help_bounds_and_choices_from_the_model(
     app = ReeltopApp(launched, supervise=False)
     async with app.run_test(size=(140, 45)) as pilot:
         await opened(app, pilot, settled, "sample/finetune.yaml")
-        assert row(app, "training.epochs").query_one(Input).value == "8"
+        assert row(app, "training.epochs").query_one(Input).value == "6"
         assert "passes over the training videos" in row(app, "training.epochs").help_text
         assert "0 to 1" in row(app, "training.warmup").help_text
         assert isinstance(row(app, "training.schedule").children[1], Choice)
