@@ -1,6 +1,6 @@
 """Batches for single-stream pre-training: what is hidden, what is to be predicted, and which frames go where.
 
-Shapes: B videos, T text tokens, F frames, L = T + F positions, S title tokens, R tokens of OCR and ASR, V frame
+Shapes: B videos, T text tokens, F frames, L positions of a sequence, S title tokens, R tokens of OCR and ASR, V frame
 embedding size, K tokens to predict, J frames to predict, P pairs to judge.
 """
 
@@ -53,7 +53,8 @@ class MaskedInputs(_Tensors):
         token_mask_BT: which positions are tokens; masked ones are.
         shown_B: the row whose frames stand beside each row's text.
         zeroed_BF: which of the shown frames are zero vectors.
-        text_places_K: tokens to predict, as places in the flat [B x L] states of `[text; frames]`.
+        longest: most real positions of a row; L is that, since `[text; frames]` is encoded without gaps.
+        text_places_K: tokens to predict, as places in the flat [B x L] states.
         text_targets_K: what they are; those of masked language modelling come first.
         frame_places_J: frames to predict, as places in the flat [B x L] states.
         frame_targets_J: which they are of the flat [B x F] frames; those of masked frame modelling come first.
@@ -75,17 +76,22 @@ class MaskedInputs(_Tensors):
     pair_targets_P: Tensor
     mlm_tokens: int
     mfm_frames: int
+    longest: int
 
 
 @dataclass(frozen=True)
 class ContrastInputs(_Tensors):
-    """Titles alone, OCR and ASR alone, and which videos have a title and something to hold it against."""
+    """Titles alone, OCR and ASR alone, and which videos have a title and something to hold it against.
+
+    `longest` is the most real positions of OCR, ASR and frames together.
+    """
 
     title_ids_BS: Tensor
     title_mask_BS: Tensor
     rest_ids_BR: Tensor
     rest_mask_BR: Tensor
     both_B: Tensor
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -193,28 +199,42 @@ class PretrainingBatches:
         seen_BT = mask_tokens(ids_BT, chosen_BT, token_draws_2BT[1], vocabulary.mask_id, replacements)
         seen_BT[hidden_BT] = vocabulary.mask_id
         scored_BT, scored_BF = chosen_BT & matched_B[:, None], zeroed_BF & matched_B[:, None]
-        width = text_width + frame_width
+        # A sequence is encoded without gaps: a position moves up by as many as are padding before it.
+        real_BL = np.concatenate([token_mask_BT, shown_mask_BF], axis=1)
+        ranks_BL = real_BL.cumsum(axis=1) - 1
+        longest = int(real_BL.sum(axis=1).max())
+        places_BL = np.arange(videos)[:, None] * longest + ranks_BL
+        text_places_BT, frame_places_BF = places_BL[:, :text_width], places_BL[:, text_width:]
         return MaskedInputs(
             token_ids_BT=torch.from_numpy(seen_BT),
             token_mask_BT=torch.from_numpy(token_mask_BT),
             shown_B=torch.from_numpy(shown_B),
             zeroed_BF=torch.from_numpy(zeroed_BF | hidden_BF),
-            text_places_K=_places(scored_BT, hidden_BT, width),
-            text_targets_K=torch.from_numpy(np.concatenate([ids_BT[scored_BT], ids_BT[hidden_BT]])),
-            frame_places_J=_places(scored_BF, hidden_BF, width) + text_width,
-            frame_targets_J=_places(scored_BF, hidden_BF, frame_width),
+            text_places_K=_chosen(text_places_BT, scored_BT, hidden_BT),
+            text_targets_K=_chosen(ids_BT, scored_BT, hidden_BT),
+            frame_places_J=_chosen(frame_places_BF, scored_BF, hidden_BF),
+            frame_targets_J=_chosen(
+                np.arange(videos * frame_width).reshape(videos, frame_width), scored_BF, hidden_BF
+            ),
             pair_rows_P=torch.from_numpy(judged),
             pair_targets_P=torch.from_numpy(matched_B[judged].astype(np.int64)),
             mlm_tokens=int(scored_BT.sum()),
             mfm_frames=int(scored_BF.sum()),
+            longest=longest,
         )
 
     def _contrast(self, rows: NDArray[np.int64], frame_mask_BF: NDArray[np.bool_]) -> ContrastInputs:
         title_ids_BS, title_mask_BS, title_words_BS = self._tokens(rows, ("title",))
         rest_ids_BR, rest_mask_BR, rest_words_BR = self._tokens(rows, ("ocr", "asr"))
         both_B = title_words_BS.any(axis=1) & (frame_mask_BF.any(axis=1) | rest_words_BR.any(axis=1))
+        lengths_B = rest_mask_BR.sum(axis=1) + frame_mask_BF.sum(axis=1)
         return ContrastInputs(
-            *map(torch.from_numpy, (title_ids_BS, title_mask_BS, rest_ids_BR, rest_mask_BR, both_B))
+            title_ids_BS=torch.from_numpy(title_ids_BS),
+            title_mask_BS=torch.from_numpy(title_mask_BS),
+            rest_ids_BR=torch.from_numpy(rest_ids_BR),
+            rest_mask_BR=torch.from_numpy(rest_mask_BR),
+            both_B=torch.from_numpy(both_B),
+            longest=int(lengths_B.max()),
         )
 
     def _tokens(
@@ -231,27 +251,21 @@ def _flags(videos: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     return flags_B
 
 
-def _places(first: NDArray[np.bool_], second: NDArray[np.bool_], width: int) -> Tensor:
-    """Places, in rows of `width`, of what is true in the first, then of what is true in the second."""
-    row, column = (np.concatenate(both) for both in zip(first.nonzero(), second.nonzero(), strict=True))
-    return torch.from_numpy(row * width + column)
+def _chosen(values: NDArray[np.int64], first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Tensor:
+    """The values where the first is true, then those where the second is."""
+    return torch.from_numpy(np.concatenate([values[first], values[second]]))
 
 
 def _size(batch: PretrainingBatch) -> BatchSize:
     """Sequence positions of all passes through the encoder."""
-    texts = []
-    passes = 0
-    if batch.masked is not None:
-        texts.append(batch.masked.token_mask_BT)
-        passes += 1
-    if batch.contrast is not None:
-        texts += [batch.contrast.title_mask_BS, batch.contrast.rest_mask_BR]
-        passes += 1
-    tokens = sum(int(mask.sum()) for mask in texts)
-    frame_mask_BF = batch.frame_mask_BF
-    return BatchSize(
-        videos=len(frame_mask_BF),
-        tokens=tokens,
-        positions=sum(mask.numel() for mask in texts) + passes * frame_mask_BF.numel(),
-        real_positions=tokens + passes * int(frame_mask_BF.sum()),
-    )
+    videos = len(batch.frame_mask_BF)
+    tokens = positions = frames = 0
+    if (masked := batch.masked) is not None:
+        tokens += int(masked.token_mask_BT.sum())
+        frames += int(batch.frame_mask_BF[masked.shown_B].sum())
+        positions += videos * masked.longest
+    if (contrast := batch.contrast) is not None:
+        tokens += int(contrast.title_mask_BS.sum()) + int(contrast.rest_mask_BR.sum())
+        frames += int(batch.frame_mask_BF.sum())
+        positions += contrast.title_mask_BS.numel() + videos * contrast.longest
+    return BatchSize(videos=videos, tokens=tokens, positions=positions, real_positions=tokens + frames)

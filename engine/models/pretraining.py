@@ -1,6 +1,6 @@
 """Single-stream pre-training: the encoder, a head for each task, and their losses.
 
-Shapes: B videos, T text tokens, F frames, L = T + F positions, S title tokens, R tokens of OCR and ASR, D hidden
+Shapes: B videos, T text tokens, F frames, L positions of a sequence, S title tokens, R tokens of OCR and ASR, D hidden
 size, V frame embedding size, W processes, N = W x B x F frames of all of them, K tokens to predict, J frames to
 predict, P pairs to judge, O size of the vocabulary.
 """
@@ -119,7 +119,11 @@ class SingleStreamPretraining(SingleStreamEncoder):
         """Losses of the four tasks that one pass over text and frames serves."""
         shown_BFV = frames_BFV[masked.shown_B].masked_fill(masked.zeroed_BF[..., None], 0)
         states_BLD, _ = self.encode(
-            masked.token_ids_BT, masked.token_mask_BT, shown_BFV, frame_mask_BF[masked.shown_B]
+            masked.token_ids_BT,
+            masked.token_mask_BT,
+            shown_BFV,
+            frame_mask_BF[masked.shown_B],
+            masked.longest,
         )
         flat_D = states_BLD.flatten(0, 1)
         values: dict[str, Tensor] = {}
@@ -177,7 +181,7 @@ class SingleStreamPretraining(SingleStreamEncoder):
             inputs.title_ids_BS, inputs.title_mask_BS, frames_BFV[:, :0], frame_mask_BF[:, :0]
         )
         rest_BLD, rest_mask_BL = self.encode(
-            inputs.rest_ids_BR, inputs.rest_mask_BR, frames_BFV, frame_mask_BF
+            inputs.rest_ids_BR, inputs.rest_mask_BR, frames_BFV, frame_mask_BF, inputs.longest
         )
         scale = 1.0 if self.tasks.ftc.temperature == "none" else self.ftc()
         loss, right = symmetric_contrast(

@@ -58,7 +58,7 @@ class SingleStreamEncoder(nn.Module):
         frames_BFD = self.frame_embeddings(inputs_embeds=self.frame_projection(frames_BFV))
         x_BLD = torch.cat([text_BTD, frames_BFD], dim=1)
         mask_BL = torch.cat([token_mask_BT, frame_mask_BF], dim=1)
-        if longest is not None and longest < mask_BL.shape[1]:
+        if longest is not None:
             # Where a position stands was told by its embedding, so that the order is free from here on.
             order_BL = torch.argsort(~mask_BL, dim=1, stable=True)[:, :longest]
             mask_BL = mask_BL.gather(1, order_BL)

@@ -201,8 +201,9 @@ def test_only_words_and_real_frames_are_hidden_and_what_is_asked_for_is_the_own(
 
         shown = masked.shown_B.numpy()
         frame_mask = batch.frame_mask_BF.numpy()
-        length = seen.shape[1] + frame_mask.shape[1]
-        row, column = np.divmod(masked.text_places_K.numpy(), length)
+        tokens = mask.sum(axis=1)
+        assert masked.longest == (tokens + frame_mask[shown].sum(axis=1)).max()
+        row, column = np.divmod(masked.text_places_K.numpy(), masked.longest)
         assert (masked.text_targets_K.numpy() == ids[row, column]).all()
         assert len(set(masked.text_places_K.tolist())) == len(row)
         assert (shown[row] == row).all()
@@ -213,8 +214,8 @@ def test_only_words_and_real_frames_are_hidden_and_what_is_asked_for_is_the_own(
             assert not masked.zeroed_BF[video].any()
         assert not set(whole) & set(row[: masked.mlm_tokens])
 
-        row, column = np.divmod(masked.frame_places_J.numpy(), length)
-        column -= seen.shape[1]
+        row, column = np.divmod(masked.frame_places_J.numpy(), masked.longest)
+        column -= tokens[row]
         target_row, target_frame = np.divmod(masked.frame_targets_J.numpy(), frame_mask.shape[1])
         assert (column >= 0).all()
         assert (target_row == row).all()

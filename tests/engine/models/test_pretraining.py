@@ -110,15 +110,14 @@ class Slow:
     def losses(self) -> dict[str, Tensor]:
         masked, tasks, model = self.batch.masked, self.model.tasks, self.model
         assert masked is not None
-        text_width, frame_width = masked.token_ids_BT.shape[1], self.batch.frame_mask_BF.shape[1]
-        states, tokens = [], []
+        frame_width = self.batch.frame_mask_BF.shape[1]
+        states = []
         for row, shown in enumerate(masked.shown_B.tolist()):
             frames = self.own[shown].clone()
             for position in range(len(frames)):
                 if masked.zeroed_BF[row, position]:
                     frames[position] = 0.0
             ids = masked.token_ids_BT[row][masked.token_mask_BT[row]]
-            tokens.append(len(ids))
             states.append(self.states(ids, frames))
 
         found: dict[str, list[Tensor]] = {
@@ -127,14 +126,14 @@ class Slow:
         table = model.text.embeddings.word_embeddings.weight
         places = zip(masked.text_places_K.tolist(), masked.text_targets_K.tolist(), strict=True)
         for number, (place, target) in enumerate(places):
-            row, column = divmod(place, text_width + frame_width)
+            row, column = divmod(place, masked.longest)
             scores = table @ model.mlm.transform(states[row][column]) + model.mlm.bias
             name = "mlm" if number < masked.mlm_tokens else "mmm_text"
             found[name].append(-(scores[target] - torch.logsumexp(scores, 0)))
         places = zip(masked.frame_places_J.tolist(), masked.frame_targets_J.tolist(), strict=True)
         for number, (place, target) in enumerate(places):
-            row, column = divmod(place, text_width + frame_width)
-            predicted = model.mfm(states[row][tokens[row] + column - text_width])
+            row, column = divmod(place, masked.longest)
+            predicted = model.mfm(states[row][column])
             target_row, target_frame = divmod(target, frame_width)
             right = self.own[target_row][target_frame]
             similarities = [self.similarity(predicted, frame) for video in self.own for frame in video]
@@ -225,11 +224,11 @@ def padded(batch: PretrainingBatch, tokens: int, frames: int) -> PretrainingBatc
     masked, contrast = batch.masked, batch.contrast
     assert masked is not None
     assert contrast is not None
-    text_width, frame_width = masked.token_ids_BT.shape[1], batch.frame_mask_BF.shape[1]
-    old, new = text_width + frame_width, text_width + tokens + frame_width + frames
+    frame_width = batch.frame_mask_BF.shape[1]
+    old, new = masked.longest, masked.longest + tokens + frames
 
-    def moved(places: Tensor, shift: int) -> Tensor:
-        return places // old * new + places % old + shift
+    def moved(places: Tensor) -> Tensor:
+        return places // old * new + places % old
 
     def wider(x: Tensor, extra: int, fill: int = 0) -> Tensor:
         return F.pad(x, (0, extra), value=fill)
@@ -242,10 +241,11 @@ def padded(batch: PretrainingBatch, tokens: int, frames: int) -> PretrainingBatc
             token_ids_BT=wider(masked.token_ids_BT, tokens, 7),
             token_mask_BT=wider(masked.token_mask_BT, tokens),
             zeroed_BF=wider(masked.zeroed_BF, frames),
-            text_places_K=moved(masked.text_places_K, 0),
-            frame_places_J=moved(masked.frame_places_J, tokens),
+            text_places_K=moved(masked.text_places_K),
+            frame_places_J=moved(masked.frame_places_J),
             frame_targets_J=masked.frame_targets_J // frame_width * (frame_width + frames)
             + masked.frame_targets_J % frame_width,
+            longest=new,
         ),
         replace(
             contrast,
@@ -253,6 +253,7 @@ def padded(batch: PretrainingBatch, tokens: int, frames: int) -> PretrainingBatc
             title_mask_BS=wider(contrast.title_mask_BS, tokens),
             rest_ids_BR=wider(contrast.rest_ids_BR, tokens, 7),
             rest_mask_BR=wider(contrast.rest_mask_BR, tokens),
+            longest=contrast.longest + tokens + frames,
         ),
     )
 
@@ -303,6 +304,19 @@ def test_a_task_that_is_switched_on_alone_computes_its_own_losses_only(task: str
     }
     assert torch.isfinite(values["loss"])
     assert values["loss"] > 0
+
+
+def test_a_batch_with_one_full_sequence_closes_the_gaps_of_the_others() -> None:
+    tasks = tasks_of(*ALL)
+    pool = MemoryPool(9)
+    pool.texts[0] = {name: np.arange(MASK + 1, MASK + 8) for name in ("title", "ocr", "asr")}
+    pool.embeddings[0] = np.ones((FRAMES, DIM), np.float16)
+    model, batch = model_of(tasks), batch_of(pool, tasks)
+    assert batch.masked is not None
+    assert batch.masked.longest == batch.masked.token_ids_BT.shape[1] + batch.frame_mask_BF.shape[1]
+    expected, values = Slow(model, batch).losses(), model(batch)
+    for name, value in expected.items():
+        torch.testing.assert_close(values[name].double(), value, atol=1e-5, rtol=1e-5)
 
 
 def test_inputs_are_never_changed_in_place() -> None:
