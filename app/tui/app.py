@@ -94,6 +94,7 @@ class ReeltopApp(App[None]):
         self.feed = Feed(workspace.store_url, lambda trouble: self._post(self.StoreState(trouble)))
         self.trouble: str | None = None
         self.opened = False
+        self.marked: list[int] = []  # runs that a person marked, in that order: what Compare and Ensemble begin with
         self._supervise = supervise
         self._supervision = Supervision(
             workspace, self.feed.store, lambda trouble: self._post(self.Done(trouble, failed=True))
