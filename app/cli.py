@@ -239,6 +239,35 @@ def rm(context: typer.Context, run: Run, as_json: Json = False) -> None:
 
 
 @app.command()
+def hold(context: typer.Context, run: Run, as_json: Json = False) -> None:
+    """Keep a queued run from being started until it is released."""
+    from app.verbs.runs import act_on
+
+    act_on(context.obj, run, "hold", as_json=as_json)
+
+
+@app.command()
+def release(context: typer.Context, run: Run, as_json: Json = False) -> None:
+    """Let a held run start when its turn comes."""
+    from app.verbs.runs import act_on
+
+    act_on(context.obj, run, "release", as_json=as_json)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def priority(
+    context: typer.Context,
+    run: Run,
+    value: Annotated[int, typer.Argument(metavar="N", help="-1000 to 1000; higher leave the queue first.")],
+    as_json: Json = False,
+) -> None:
+    """Change when a queued run leaves the queue."""
+    from app.verbs.runs import prioritize_run
+
+    prioritize_run(context.obj, run, value, as_json=as_json)
+
+
+@app.command()
 def ensemble(
     context: typer.Context,
     runs: Annotated[

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _SETTLE_SECONDS = 5.0
 _POLL_SECONDS = 0.1
-Verb = Literal["stop", "kill", "resume", "delete"]
+Verb = Literal["stop", "kill", "resume", "delete", "hold", "release"]
 
 
 def act(workspace: Workspace, store: "Store", run_id: int, verb: Verb) -> None:
@@ -19,7 +19,7 @@ def act(workspace: Workspace, store: "Store", run_id: int, verb: Verb) -> None:
     Raises:
         RunError: the run is not in a state for it.
     """
-    from engine.store import runs
+    from engine.store import queueing, runs
     from engine.supervisor.client import ensure_supervisor
     from engine.supervisor.launch import write_manifest
 
@@ -28,13 +28,41 @@ def act(workspace: Workspace, store: "Store", run_id: int, verb: Verb) -> None:
         "kill": runs.request_kill,
         "resume": runs.resume_run,
         "delete": runs.delete_run,
+        "hold": queueing.hold_run,
+        "release": queueing.release_run,
     }[verb]
     if verb == "resume":
         _settle(workspace, store, run_id)
     do(store, run_id)
     write_manifest(workspace, store, run_id)
-    if verb != "delete":
+    if verb not in ("delete", "hold"):
         ensure_supervisor(workspace)
+
+
+def prioritize(workspace: Workspace, store: "Store", run_id: int, priority: int) -> None:
+    """Give a queued run another priority, and keep its manifest true.
+
+    Raises:
+        RunError: it is not queued, or the priority is out of range.
+    """
+    from engine.store.queueing import set_priority
+    from engine.supervisor.launch import write_manifest
+
+    set_priority(store, run_id, priority)
+    write_manifest(workspace, store, run_id)
+
+
+def move(workspace: Workspace, store: "Store", run_id: int, by: int) -> None:
+    """Let a queued run change places with the one before or after it, and keep the manifests true.
+
+    Raises:
+        RunError: it is not queued, or there is no place further.
+    """
+    from engine.store.queueing import move_run
+    from engine.supervisor.launch import write_manifest
+
+    for changed in move_run(store, run_id, by):
+        write_manifest(workspace, store, changed)
 
 
 def watch(workspace: Workspace, store: "Store") -> None:

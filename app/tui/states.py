@@ -34,6 +34,8 @@ def state_word(run: RunRow, *, share: bool = True) -> str:
     """The state in a word, with how much is done, or what is asked of the run instead: `running 54%`, `stopping`."""
     if not run.status.ended and run.intent is not Intent.RUN:
         return "stopping" if run.intent is Intent.STOP else "being killed"
+    if run.held and run.status is Status.QUEUED:
+        return "held"
     if share and run.status is Status.RUNNING and run.progress is not None:
         return f"{run.status} {percent(run.progress)}"
     return str(run.status)

@@ -15,6 +15,8 @@ _DONE = {
     "stop": "will stop at its next step",
     "kill": "will be killed",
     "resume": "is queued to go on",
+    "hold": "is held: `reeltop release` lets it start",
+    "release": "may start when its turn comes",
     "delete": "is removed from the lists; its directory stays",
 }
 
@@ -61,6 +63,22 @@ def show_run(workspace: Workspace, reference: str, *, as_json: bool) -> None:
         print_json(detail_json(detail))
     else:
         print_detail(detail)
+
+
+def prioritize_run(workspace: Workspace, reference: str, priority: int, *, as_json: bool) -> None:
+    """Give a queued run another priority and say so."""
+    from engine.actions import prioritize
+    from engine.store.queries import run_row
+    from engine.store.runs import find_run
+
+    store = open_store(workspace)
+    run_id = find_run(store, reference)
+    prioritize(workspace, store, run_id, priority)
+    row = run_row(store, run_id)
+    if as_json:
+        print_json(run_json(row))
+    else:
+        print(f"run {run_id} {printable(row.name)} has priority {row.priority}")
 
 
 def act_on(workspace: Workspace, reference: str, verb: "Verb", *, as_json: bool) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from engine.errors import StoreError
 from engine.store.models import StoreState
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 BUSY_SECONDS = 10
 _MIGRATION_LOCK = 0x7265656C  # any number that is ours alone
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -54,6 +54,7 @@ _COLUMNS = (
     Run.records_offset,
     Run.reported_status,
     Run.reported_error,
+    Run.held,
     Run.best_evaluation,
     _best.max.label("f1_mean"),
 )
@@ -203,7 +204,7 @@ def _view(row: Sequence[Any], levels: tuple[LevelScore, ...], tags: tuple[str, .
     (
         run_id, name, stage, status, intent, experiment, created, started, ended, waiting_for, done, total, unit,
         heartbeat, priority, gpus, attempt, pid, host, devices, exit_code, error, seed, config_hash, notes, pinned,
-        directory, pid_started, records_offset, reported_status, reported_error, _, f1_mean,
+        directory, pid_started, records_offset, reported_status, reported_error, held, _, f1_mean,
     ) = row  # fmt: skip
     return RunRow(
         id=run_id,
@@ -238,6 +239,7 @@ def _view(row: Sequence[Any], levels: tuple[LevelScore, ...], tags: tuple[str, .
         records_offset=records_offset,
         reported_status=reported_status,
         reported_error=reported_error,
+        held=held,
     )
 
 

@@ -17,8 +17,9 @@ FORMAT = 1
 _MOMENTS = ("created", "started", "ended", "deleted_at")
 _COLUMNS = (
     *("stage", "name", "status", "intent", "attempt", "priority", "gpus", "seed", "pinned", "directory"),
-    *("config_hash", "notes", "error", "exit_code", "waiting_for", "pid", "pid_started"),
+    *("config_hash", "notes", "error", "exit_code", "waiting_for", "pid", "pid_started", "held"),
 )
+_LATER = {"held": False}  # columns that manifests of older programs lack
 
 
 def dump_run(store: Store, run_id: int) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def restore_run(store: Store, manifest: Mapping[str, Any]) -> int:
     """
     try:
         run_id = int(manifest["id"])
-        values = {name: _fitting(name, manifest[name]) for name in _COLUMNS}
+        values = {name: _fitting(name, (_LATER | dict(manifest))[name]) for name in _COLUMNS}
         values |= {name: _read(manifest[name]) for name in _MOMENTS}
         values["status"], values["intent"] = Status(values["status"]).value, Intent(values["intent"]).value
         params = [

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -131,6 +132,7 @@ class Run(Base):
     reported_error: Mapped[str | None]
     notes: Mapped[str] = mapped_column(default="")
     error: Mapped[str | None]
+    held: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (
         _one_of("status", Status),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, bindparam, insert, select, update
+from sqlalchemy import CursorResult, bindparam, insert, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from engine.errors import RunError
@@ -88,8 +88,8 @@ def create_runs(store: Store, runs: Sequence[NewRun]) -> list[int]:
 def transition(store: Store, run_id: int, *, from_: Collection[Status], to: Status, **columns: Any) -> bool:
     """Move a run to `to` if its status is one of `from_`, and set `columns` with it; false when another was first.
 
-    Leaving the queue clears `waiting_for`; `starting` sets `started`; an end sets `ended` and forgets the process.
-    `columns` go before these.
+    Leaving the queue clears `waiting_for` and `held`; `starting` sets `started`, and no held run gets there; an end
+    sets `ended` and forgets the process. `columns` go before these.
 
     Raises:
         ValueError: the life cycle has no such step.
@@ -99,7 +99,7 @@ def transition(store: Store, run_id: int, *, from_: Collection[Status], to: Stat
             raise ValueError(f"no step from {status} to {to} in the life cycle of a run")
     values: dict[str, Any] = {"status": to.value}
     if to is not Status.QUEUED:
-        values["waiting_for"] = None
+        values |= {"waiting_for": None, "held": False}
     if to is Status.STARTING:
         values["started"] = now()
     if to.ended:
@@ -161,6 +161,7 @@ def resume_run(store: Store, run_id: int) -> None:
         run.attempt += 1
         run.ended = run.exit_code = run.error = run.waiting_for = run.pid = run.pid_started = None
         run.reported_status = run.reported_error = None
+        run.held = False
 
 
 def delete_run(store: Store, run_id: int) -> None:
@@ -266,7 +267,11 @@ def _new_row(session: Session, run: NewRun, created: datetime) -> Run:
 def _set_where(session: Session, run_id: int, from_: Collection[Status], values: dict[str, Any]) -> bool:
     statement = (
         update(Run)
-        .where(Run.id == run_id, Run.status.in_([status.value for status in from_]))
+        .where(
+            Run.id == run_id,
+            Run.status.in_([status.value for status in from_]),
+            Run.held.is_(False) if values["status"] == Status.STARTING.value else true(),
+        )
         .values(values)
         .execution_options(synchronize_session=False)
     )

@@ -144,6 +144,7 @@ class RunRow:
     records_offset: int = 0
     reported_status: str | None = None
     reported_error: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

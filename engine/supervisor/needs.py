@@ -49,10 +49,10 @@ def judge(sources: Sequence[Source]) -> Verdict:
 
 
 def stuck(queue: Sequence[QueuedRow], sources: Mapping[int, Sequence[Source]]) -> bool:
-    """Whether nothing in the queue can move, as every run in it waits for stopped or crashed ones in the end."""
-    halted: set[int] = set()
-    rest = {row.id: sources.get(row.id, ()) for row in queue}
-    if any(row.intent is not Intent.RUN or judge(rest[row.id]).lost for row in queue):
+    """Whether nothing in the queue can move, as every run in it waits for held, stopped or crashed ones in the end."""
+    halted = {row.id for row in queue if row.held}
+    rest = {row.id: sources.get(row.id, ()) for row in queue if not row.held}
+    if any(row.intent is not Intent.RUN or judge(sources.get(row.id, ())).lost for row in queue):
         return False
     while found := {
         run_id

@@ -43,6 +43,7 @@ class QueuedRow:
     intent: Intent
     gpus: int
     attempt: int
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +105,15 @@ def live_rows(store: Store) -> list[LiveRow]:
 def queued_rows(store: Store) -> list[QueuedRow]:
     """The queue: higher priority first, then older."""
     query = (
-        select(Run.id, Run.name, Run.directory, Run.intent, Run.gpus, Run.attempt)
+        select(Run.id, Run.name, Run.directory, Run.intent, Run.gpus, Run.attempt, Run.held)
         .where(Run.status == Status.QUEUED.value)
         .order_by(Run.priority.desc(), Run.id)
     )
     with store.connection() as connection:
         rows = connection.execute(query).all()
     return [
-        QueuedRow(row.id, row.name, row.directory, Intent(row.intent), row.gpus, row.attempt) for row in rows
+        QueuedRow(row.id, row.name, row.directory, Intent(row.intent), row.gpus, row.attempt, row.held)
+        for row in rows
     ]
 
 

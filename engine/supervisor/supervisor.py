@@ -15,6 +15,7 @@ from engine.process import ProcessId
 from engine.runlock import take_lock
 from engine.store.database import Store
 from engine.store.queries import change_counter
+from engine.store.queueing import HELD
 from engine.store.runs import set_waiting, transition
 from engine.store.views import Intent, Status
 from engine.supervisor.intake import Intake
@@ -195,6 +196,9 @@ class Supervisor:
             verdict = judge(sources.get(row.id, ()))
             if verdict.lost is not None:
                 self._leave_queue(row, Status.SKIPPED, verdict.lost)
+                continue
+            if row.held:
+                waiting[row.id] = HELD
                 continue
             reason = verdict.wait or self._held_back(row) or self._launch(row, sources.get(row.id, []))
             if reason is not None:
