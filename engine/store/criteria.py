@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.errors import FilterError
 from engine.format import printable
+from engine.store.derived import DURATION, level_of, level_scores
 from engine.store.filters import FLAG_KEYS, MOMENT_KEYS, NUMBER_KEYS, TEXT_KEYS, Condition, Term
 from engine.store.models import Experiment, MetricSummary, Run, RunParam, RunTag
 from engine.store.views import Intent, Status
@@ -19,7 +20,7 @@ COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
     **{
         key: getattr(Run, key)
         for key in (*TEXT_KEYS, *NUMBER_KEYS, *MOMENT_KEYS, *FLAG_KEYS)
-        if key != "experiment"
+        if key not in ("experiment", "duration")
     },
 }
 _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -69,6 +70,12 @@ def _holds(condition: Condition) -> ColumnElement[bool]:
     if term.key == "experiment":
         named = select(Experiment.id).where(_text_holds(Experiment.name, term))
         return func.coalesce(Run.experiment_id.in_(named), False)
+    level, scores = level_of(term.key), level_scores(term.key)
+    if level is not None and scores is not None:
+        scored = scores.where(_number_holds(level[1], term)).with_only_columns(Run.id)
+        return Run.id.in_(scored)
+    if term.key == "duration":
+        return func.coalesce(_number_holds(DURATION, term), False)
     column = COLUMNS[term.key]
     holds = _column_holds(column, term)
     return func.coalesce(holds, False) if column.nullable else holds
@@ -97,7 +104,7 @@ def _text_holds(column: InstrumentedAttribute[Any], term: Term) -> ColumnElement
     return _COMPARE[term.op](column, term.value)
 
 
-def _number_holds(column: InstrumentedAttribute[Any], term: Term) -> ColumnElement[bool]:
+def _number_holds(column: InstrumentedAttribute[Any] | ColumnElement[Any], term: Term) -> ColumnElement[bool]:
     if term.op == "~":
         raise _wrong(term, f"`~` is for text, `{printable(term.key)}` is a number: use <, <=, >, >= or =")
     number = _number(term.value)

@@ -1,7 +1,8 @@
 """The filter language: what `stage=finetune f1_mean>0.6 lr<1e-4 tag=best name~pre` says, before it is a query.
 
 Terms are `key op value`, all of them must hold. Keys are columns of a run, `tag`, `f1_mean` (the best), a metric's key
-(its last value; `.min`, `.max`, `.last` say which), or a config parameter: its full dotted key, its last part where
+(its last value; `.min`, `.max`, `.last`, `.best` say which), `l1_micro`, `l2_macro` (scores by level at the best pass),
+`duration` (seconds), or a config parameter: its full dotted key, its last part where
 only one key ends so, or the name of a group (`lr` is any of `training.lr.text`, `training.lr.vision`). Operators are
 `=`, `!=`, `>`, `>=`, `<`, `<=`, and `~` for text that has the value in it. Values with blanks are quoted. Moments are
 local. `!=` holds for runs that lack the key, too.
@@ -17,6 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.errors import FilterError
 from engine.format import printable
+from engine.store.derived import level_of
 from engine.store.models import MetricSummary, RunParam
 from engine.store.runs import BEST_METRIC
 
@@ -24,11 +26,12 @@ TEXT_KEYS = (
     *("name", "stage", "status", "intent", "experiment", "host", "devices", "waiting_for", "error", "notes"),
     *("config_hash", "git_sha", "directory"),
 )
-NUMBER_KEYS = ("id", "seed", "attempt", "priority", "gpus", "exit_code", "pid")
+NUMBER_KEYS = ("id", "seed", "attempt", "priority", "gpus", "exit_code", "pid", "duration")
 MOMENT_KEYS = ("created", "started", "ended", "heartbeat")
 FLAG_KEYS = ("pinned", "git_dirty")
 RUN_KEYS = (*TEXT_KEYS, *NUMBER_KEYS, *MOMENT_KEYS, *FLAG_KEYS, "tag")
-STATISTICS = ("last", "min", "max")
+STATISTICS = ("last", "min", "max", "best")
+_LESS_IS_BETTER = re.compile(r"loss|error|perplexity|grad|time|seconds")
 _TERM = re.compile(
     r"""\s*(?P<key>"[^"]*"|'[^']*'|[^\s=!<>~"']+)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*"""
     r"""(?P<value>"[^"]*"(?=\s|$)|'[^']*'(?=\s|$)|[^\s"'=<>~!]\S*)"""
@@ -54,6 +57,13 @@ class MetricValue:
 
     key: str
     statistic: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParamValue:
+    """The value that each run has of a config parameter."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +147,24 @@ def metric_value(name: str, keys: KnownKeys) -> MetricValue | None:
     if keys.has_metric(name):
         return MetricValue(name, "last")
     key, _, statistic = name.rpartition(".")
-    return MetricValue(key, statistic) if statistic in STATISTICS and keys.has_metric(key) else None
+    if statistic not in STATISTICS or not keys.has_metric(key):
+        return None
+    if statistic == "best":
+        statistic = "min" if less_is_better(key) else "max"
+    return MetricValue(key, statistic)
+
+
+def less_is_better(key: str) -> bool:
+    """Whether a low value of the metric is a good one, by its name."""
+    return _LESS_IS_BETTER.search(key.rpartition("/")[2]) is not None
+
+
+def param_value(name: str, keys: KnownKeys) -> ParamValue | None:
+    """What `training.lr.text`, or `lr.text` where one key alone ends so, means; None where it names no one key."""
+    if keys.has_param(name):
+        return ParamValue(name)
+    ending = [key for key in keys.params if key.endswith(f".{name}")]
+    return ParamValue(ending[0]) if len(ending) == 1 else None
 
 
 def unknown_key(name: str, keys: KnownKeys, position: int, use: str) -> FilterError:
@@ -150,7 +177,7 @@ def unknown_key(name: str, keys: KnownKeys, position: int, use: str) -> FilterEr
 
 
 def _resolved(term: Term, keys: KnownKeys) -> Condition:
-    if term.key in RUN_KEYS:
+    if term.key in RUN_KEYS or level_of(term.key) is not None:
         return Condition(term)
     metric = metric_value(term.key, keys)
     return Condition(term, metric) if metric else Condition(term, params=_param_keys(term, keys))

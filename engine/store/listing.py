@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from engine.store import filters, models
 from engine.store.criteria import COLUMNS, criteria
 from engine.store.database import Store
+from engine.store.derived import DURATION, level_of, order_by_level, order_by_param, order_by_tag
 from engine.store.models import Experiment, MetricSummary, Run, RunTag
 from engine.store.runs import BEST_METRIC
 from engine.store.views import Intent, LevelScore, Progress, RunPage, RunRow, Status
@@ -65,6 +66,7 @@ _ROWS: AnySelect = (
     .outerjoin(_best, and_(_best.run_id == Run.id, _best.key == BEST_METRIC))
     .where(Run.id.in_(bindparam("runs", expanding=True)))
 )
+_MOST = 2**31 - 1
 _CHUNK = 500  # runs in one question: databases limit the parameters of a statement
 _BEST_EVALUATION = len(_COLUMNS) - 2
 _TOTAL = select(func.count()).select_from(Run).where(_LISTED)
@@ -89,31 +91,54 @@ def page(store: Store, text: str, sort: str, limit: int, offset: int) -> RunPage
     """
     with store.connection() as connection:
         notes = store.notebook(connection)
-        plan = notes.get((text, sort))
-        if plan is None:
-            plan = notes[text, sort] = _planned(*_understood(connection, text, sort))
+        plan = _plan(store, connection, text, sort)
         ids = plan.ids(connection, limit, offset)
-        if (total := notes.get("total")) is None:
-            total = notes["total"] = connection.execute(_TOTAL).scalar_one()
+        total = total_of(store, connection)
         if (count := notes.get(("matching", text))) is None:
             if len(ids) < limit and (ids or not offset):
                 count = offset + len(ids)
             else:
                 count = connection.execute(plan.matching).scalar_one() if text.strip() else total
             notes["matching", text] = count
-        return RunPage(_views(connection, ids), count, total)
+        return RunPage(rows_of(connection, ids), count, total)
+
+
+def ordered_ids(store: Store, connection: Connection, text: str, sort: str) -> Sequence[int]:
+    """Every run that matches, in order.
+
+    Raises:
+        FilterError: the filter or the order cannot be understood.
+    """
+    return _plan(store, connection, text, sort).ids(connection, _MOST, 0)
+
+
+def total_of(store: Store, connection: Connection) -> int:
+    """How many runs are listed at all."""
+    notes = store.notebook(connection)
+    if (total := notes.get("total")) is None:
+        total = notes["total"] = connection.execute(_TOTAL).scalar_one()
+    return int(total)
+
+
+def _plan(store: Store, connection: Connection, text: str, sort: str) -> "_Plan":
+    notes = store.notebook(connection)
+    plan: _Plan | None = notes.get((text, sort))
+    if plan is None:
+        plan = notes[text, sort] = _planned(*_understood(connection, text, sort))
+    return plan
 
 
 def _understood(
     connection: Connection, text: str, sort: str
-) -> tuple[tuple[filters.Condition, ...], str | filters.MetricValue, bool]:
+) -> tuple[tuple[filters.Condition, ...], str | filters.MetricValue | filters.ParamValue, bool]:
     keys = filters.KnownKeys(connection)
     conditions = filters.resolve(filters.parse(text), keys)
     name = sort.removeprefix("-")
-    metric = None if name in COLUMNS else filters.metric_value(name, keys)
-    if metric is None and name not in COLUMNS:
+    own = name in COLUMNS or name in ("tag", "duration") or level_of(name) is not None
+    by = name if own else filters.metric_value(name, keys) or filters.param_value(name, keys)
+    if by is None:
         raise filters.unknown_key(name, keys, 0, "sort")
-    return conditions, metric or name, sort.startswith("-")
+    return conditions, by, sort.startswith("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +167,25 @@ class _Plan:
 
 @lru_cache(maxsize=64)
 def _planned(
-    conditions: tuple[filters.Condition, ...], by: str | filters.MetricValue, descending: bool
+    conditions: tuple[filters.Condition, ...],
+    by: str | filters.MetricValue | filters.ParamValue,
+    descending: bool,
 ) -> _Plan:
     meets = (_LISTED, *criteria(conditions))
     matching = select(func.count()).select_from(Run).where(*meets)
+    derived = _derived(by, descending)
+    if derived is not None:
+        chosen, order = derived
+        return _Plan(_paged(chosen.where(*meets).order_by(*order)), None, None, matching)
     if isinstance(by, str):
         column = COLUMNS[by]
-        order: list[Any] = [column.desc(), Run.id.desc()] if descending else [column, Run.id]
+        order = [column.desc(), Run.id.desc()] if descending else [column, Run.id]
         if column.nullable or by == "experiment":
             order.insert(0, column.is_(None))
         named = select(Run.id).outerjoin(Experiment, Experiment.id == Run.experiment_id)
         chosen = named if by == "experiment" else select(Run.id)
         return _Plan(_paged(chosen.where(*meets).order_by(*order)), None, None, matching)
+    assert isinstance(by, filters.MetricValue)
     value = getattr(_sorted_by, by.statistic)
     has = (_sorted_by.key == by.key, value.is_not(None))
     along = (value.desc(), _sorted_by.run_id.desc()) if descending else (value, _sorted_by.run_id)
@@ -167,6 +199,20 @@ def _planned(
     )
 
 
+def _derived(
+    by: str | filters.MetricValue | filters.ParamValue, descending: bool
+) -> tuple[Select[int], list[Any]] | None:
+    """Runs and their order by what no column of theirs holds."""
+    if isinstance(by, filters.ParamValue):
+        return order_by_param(by.key, descending=descending)
+    if by == "tag":
+        return order_by_tag(descending=descending)
+    if by == "duration":
+        along = [DURATION.desc(), Run.id.desc()] if descending else [DURATION, Run.id]
+        return select(Run.id), [Run.started.is_(None), *along]
+    return order_by_level(by, descending=descending) if isinstance(by, str) else None
+
+
 def _paged(statement: Select[int]) -> Select[int]:
     return statement.limit(bindparam("most", type_=Integer)).offset(bindparam("skipped", type_=Integer))
 
@@ -176,10 +222,10 @@ def run_rows(
 ) -> tuple[RunRow, ...]:
     """All runs that meet the conditions, by id, or in the order of the queue."""
     order = (Run.priority.desc(), Run.id) if by_queue else (Run.id,)
-    return _views(connection, connection.scalars(select(Run.id).where(*matching).order_by(*order)).all())
+    return rows_of(connection, connection.scalars(select(Run.id).where(*matching).order_by(*order)).all())
 
 
-def _views(connection: Connection, ids: Sequence[int]) -> tuple[RunRow, ...]:
+def rows_of(connection: Connection, ids: Sequence[int]) -> tuple[RunRow, ...]:
     """Rows of runs known by id: read after the sorting, which then moves ids alone."""
     views: list[RunRow] = []
     for start in range(0, len(ids), _CHUNK):

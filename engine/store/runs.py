@@ -171,24 +171,29 @@ def delete_run(store: Store, run_id: int) -> None:
         RunError: no such run, it has not ended, or a run that has not ended needs it.
     """
     with store.write() as session:
-        run = _existing(session, run_id)
-        if not Status(run.status).ended:
-            raise RunError(f"{_named(run)} is {run.status}: stop it first with `reeltop stop {run_id}`")
-        dependant = aliased(Run)
-        needs = (
-            select(dependant)
-            .join(RunInput, RunInput.run_id == dependant.id)
-            .where(
-                RunInput.source_run_id == run_id,
-                dependant.deleted_at.is_(None),
-                dependant.status.in_([status.value for status in Status if not status.ended]),
-            )
+        mark_deleted(session, run_id)
+
+
+def mark_deleted(session: Session, run_id: int) -> None:
+    """As `delete_run`, in a transaction of the caller's."""
+    run = _existing(session, run_id)
+    if not Status(run.status).ended:
+        raise RunError(f"{_named(run)} is {run.status}: stop it first with `reeltop stop {run_id}`")
+    dependant = aliased(Run)
+    needs = (
+        select(dependant)
+        .join(RunInput, RunInput.run_id == dependant.id)
+        .where(
+            RunInput.source_run_id == run_id,
+            dependant.deleted_at.is_(None),
+            dependant.status.in_([status.value for status in Status if not status.ended]),
         )
-        if other := session.scalars(needs).first():
-            raise RunError(
-                f"{_named(run)} is an input of {_named(other)}, which is {other.status}: stop that first"
-            )
-        run.deleted_at = now()
+    )
+    if other := session.scalars(needs).first():
+        raise RunError(
+            f"{_named(run)} is an input of {_named(other)}, which is {other.status}: stop that first"
+        )
+    run.deleted_at = now()
 
 
 def find_run(store: Store, ref: str) -> int:
