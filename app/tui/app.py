@@ -15,6 +15,7 @@ from app.tui import ascii as plain_glyphs
 from app.tui import troubles
 from app.tui.bindings import bindings
 from app.tui.feed import Feed
+from app.tui.personal import PersonalApp
 from app.tui.screens.start import Start
 from app.tui.supervision import Supervision
 from engine.workspace import Workspace
@@ -51,7 +52,7 @@ def _commands() -> type[Provider]:
     return Commands
 
 
-class ReeltopApp(App[None]):
+class ReeltopApp(PersonalApp):
     """The terminal interface on a workspace.
 
     Args:
@@ -88,8 +89,7 @@ class ReeltopApp(App[None]):
             self.failed = failed
 
     def __init__(self, workspace: Workspace, *, replay: Path | None = None, supervise: bool = True) -> None:
-        super().__init__()
-        self.workspace = workspace
+        super().__init__(workspace)
         self.replay = replay
         self.feed = Feed(workspace.store_url, lambda trouble: self._post(self.StoreState(trouble)))
         self.trouble: str | None = None
@@ -109,10 +109,12 @@ class ReeltopApp(App[None]):
     async def on_ready(self, _event: events.Ready) -> None:
         """After the first paint: whatever takes time to import or to make comes here, or in threads from here."""
         if self.current_mode == self.DEFAULT_MODE:  # no key was quicker
-            await self.switch_mode("monitor")
+            await self.switch_mode(self.first_mode())
+        self.start_personal()
         self.run_worker(self.feed.run, name="feed", group="feed", thread=True, exclusive=True)
 
     def on_unmount(self) -> None:
+        self.keep_memory()
         self.feed.close()
         self._supervision.close()
 

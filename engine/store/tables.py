@@ -1,0 +1,314 @@
+"""The table of runs with any columns, flat or in groups; however many runs, a window of it is what is read."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, distinct, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from engine.store import listing
+from engine.store.criteria import COLUMNS
+from engine.store.database import Store
+from engine.store.derived import DURATION, level_of, level_scores
+from engine.store.filters import (
+    FLAG_KEYS,
+    MOMENT_KEYS,
+    RUN_KEYS,
+    KnownKeys,
+    MetricValue,
+    less_is_better,
+    metric_value,
+    param_value,
+    unknown_key,
+)
+from engine.store.models import Experiment, LevelScore, MetricSummary, Run, RunParam, RunTag
+from engine.store.table_views import Folding, GroupRow, Key, Line, TablePage, Value
+from engine.store.views import Intent, Status
+
+_CHUNK = 500
+_NO_VALUE = "\0none"
+_CLOSED = Folding()
+_RUNS: Any = bindparam("runs", expanding=True)
+_STATISTICS = (
+    ("best", "the best value"),
+    ("last", "the last value"),
+    ("min", "the lowest"),
+    ("max", "the highest"),
+)
+_HELP = {
+    "id": "the run's number",
+    "name": "what people call it",
+    "stage": "what it computes",
+    "status": "where it is in its life",
+    "experiment": "group of runs it belongs to",
+    "created": "when it was queued",
+    "started": "when it began",
+    "ended": "when it came to its end",
+    "duration": "how long it took",
+    "tag": "its tags",
+    "notes": "what people wrote about it",
+    "pinned": "kept in sight",
+    "f1_mean": "best mean of the levels' F1",
+}
+
+
+def run_table(
+    store: Store,
+    text: str,
+    sort: str,
+    columns: Sequence[str],
+    *,
+    group: str = "",
+    folding: Folding = _CLOSED,
+    limit: int,
+    offset: int,
+) -> TablePage:
+    """A window of the runs that match the filter `text`, with the values of `columns` for each.
+
+    With `group`, lines are groups and, below those that are open, their runs; a group comes where its first run in the
+    order of `sort` would. A run with several tags is in the group of each. Columns that no run has are empty.
+
+    Raises:
+        FilterError: the filter, the order or the grouping cannot be understood.
+    """
+    if not group:
+        page = listing.page(store, text, sort, limit, offset)
+        with store.connection() as connection:
+            cells = cells_of(connection, [run.id for run in page.runs], columns)
+        return TablePage(page.runs, page.matching, page.matching, page.total, cells)
+    with store.connection() as connection:
+        notes = store.notebook(connection)
+        layout: _Layout | None = notes.get(("layout", text, sort, group))
+        if layout is None:
+            layout = notes["layout", text, sort, group] = _layout(store, connection, text, sort, group)
+        places, length = layout.window(folding, offset, limit)
+        ids = [place for place in places if isinstance(place, int)]
+        rows = {run.id: run for run in listing.rows_of(connection, list(dict.fromkeys(ids)))}
+        lines: tuple[Line, ...] = tuple(rows[place] if isinstance(place, int) else place for place in places)
+        return TablePage(
+            lines,
+            length,
+            layout.matching,
+            listing.total_of(store, connection),
+            cells_of(connection, list(rows), columns),
+            len(layout.groups),
+            layout.score,
+        )
+
+
+def matching_ids(store: Store, text: str, sort: str) -> tuple[int, ...]:
+    """Every run that the table shows, in its order.
+
+    Raises:
+        FilterError: the filter or the order cannot be understood.
+    """
+    with store.connection() as connection:
+        return tuple(listing.ordered_ids(store, connection, text, sort))
+
+
+def cells_of(
+    connection: Connection, run_ids: Sequence[int], columns: Sequence[str]
+) -> dict[int, dict[str, Value]]:
+    """For each run the values of `columns`; a key is left out where the run, or every run, lacks it."""
+    cells: dict[int, dict[str, Value]] = {run_id: {} for run_id in run_ids}
+    if not run_ids:
+        return cells
+    keys = KnownKeys(connection)
+    for column in columns:
+        for run_id, value in _values(connection, column, keys, run_ids).items():
+            cells[run_id][column] = value
+    return cells
+
+
+def known_keys(store: Store) -> tuple[Key, ...]:
+    """All that the runs of this store can be shown, filtered, sorted and grouped by."""
+    with store.connection() as connection:
+        keys = KnownKeys(connection)
+        found = [Key(name, "run", _HELP.get(name, "")) for name in ("f1_mean", *RUN_KEYS)]
+        for level in connection.scalars(select(distinct(LevelScore.level)).order_by(LevelScore.level)):
+            found += [
+                Key(f"l{level}_{score}", "score", f"level {level}, {help_} at the best pass")
+                for score, help_ in (("micro", "micro F1"), ("macro", "macro F1"), ("accuracy", "accuracy"))
+            ]
+        found += [Key(name, "setting") for name in keys.params]
+        for name in keys.metrics:
+            found += [Key(f"{name}.{statistic}", "metric", help_) for statistic, help_ in _STATISTICS]
+    return tuple(found)
+
+
+def known_values(store: Store, name: str, most: int = 200) -> tuple[str, ...]:
+    """Words that runs have for a key, as a filter would say them; none for what is measured."""
+    if name == "status":
+        return tuple(status.value for status in Status)
+    if name == "intent":
+        return tuple(intent.value for intent in Intent)
+    if name in FLAG_KEYS:
+        return ("true", "false")
+    with store.connection() as connection:
+        column: InstrumentedAttribute[Any]
+        query: Select[Any]
+        if name == "tag":
+            column, query = RunTag.tag, select(RunTag.tag)
+        elif name in RUN_KEYS and name not in MOMENT_KEYS and name != "duration":
+            column = COLUMNS[name]
+            query = select(column).where(column.is_not(None))
+        else:
+            param = param_value(name, KnownKeys(connection))
+            if param is None or level_of(name) is not None:
+                return ()
+            column, query = RunParam.text, select(RunParam.text).where(RunParam.key == param.key)
+        values = connection.scalars(query.distinct().order_by(column).limit(most))
+        return tuple(str(value) for value in values if str(value).strip())
+
+
+def values_of_all(connection: Connection, name: str) -> dict[int, Value]:
+    """The value of a key for every listed run that has it.
+
+    Raises:
+        FilterError: there is no such key.
+    """
+    keys = KnownKeys(connection)
+    if not _is_known(name, keys):
+        raise unknown_key(name, keys, 0, "group")
+    return _values(connection, name, keys, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Groups in the order of their first runs."""
+
+    groups: tuple[GroupRow, ...]
+    matching: int
+    score: str
+
+    def window(self, folding: Folding, offset: int, limit: int) -> tuple[list[int | GroupRow], int]:
+        """What stands on the lines from `offset` on: runs by id, and groups; and how many lines there are in all."""
+        places: list[int | GroupRow] = []
+        at = 0
+        for group in self.groups:
+            is_open = folding.is_open(group.key)
+            if offset <= at < offset + limit:
+                places.append(_opened(group) if is_open else group)
+            at += 1
+            if not is_open:
+                continue
+            first, last = max(0, offset - at), min(group.count, offset + limit - at)
+            places.extend(group.run_ids[first:last] if last > first else ())
+            at += group.count
+        return places, at
+
+
+def _opened(group: GroupRow) -> GroupRow:
+    return GroupRow(group.key, group.value, group.count, group.mean, group.best, True, group.run_ids)
+
+
+def _layout(store: Store, connection: Connection, text: str, sort: str, group: str) -> _Layout:
+    ids = listing.ordered_ids(store, connection, text, sort)
+    keys = KnownKeys(connection)
+    score = sort.removeprefix("-")
+    scores = _values(connection, score, keys, None) if _is_measured(score, keys) else {}
+    if not scores:
+        score = "f1_mean"
+        scores = _values(connection, score, keys, None)
+    best = min if less_is_better(score.removesuffix(".best")) or score == "duration" else max
+    of_runs = _all_tags(connection) if group == "tag" else _single(values_of_all(connection, group))
+    members: dict[str, list[int]] = defaultdict(list)
+    labels: dict[str, Value] = {}
+    for run_id in ids:
+        for value in of_runs.get(run_id, (None,)):
+            label = _day(value) if isinstance(value, datetime) else value
+            key = _NO_VALUE if label is None else str(label)
+            labels[key] = label
+            members[key].append(run_id)
+    groups = []
+    for key, run_ids in members.items():
+        known = [float(value) for run_id in run_ids if isinstance(value := scores.get(run_id), int | float)]
+        groups.append(
+            GroupRow(
+                key=key,
+                value=labels[key],
+                count=len(run_ids),
+                mean=sum(known) / len(known) if known else None,
+                best=best(known) if known else None,
+                open=False,
+                run_ids=tuple(run_ids),
+            )
+        )
+    return _Layout(tuple(groups), len(ids), score)
+
+
+def _is_known(name: str, keys: KnownKeys) -> bool:
+    return name in RUN_KEYS or _is_measured(name, keys) or param_value(name, keys) is not None
+
+
+def _is_measured(name: str, keys: KnownKeys) -> bool:
+    return name == "duration" or level_of(name) is not None or metric_value(name, keys) is not None
+
+
+def _values(
+    connection: Connection, name: str, keys: KnownKeys, run_ids: Sequence[int] | None
+) -> dict[int, Value]:
+    """The key's value for each of the runs that has one; of all runs for None."""
+    query = _query(name, keys)
+    if query is None:
+        return {}
+    statement, of_run = query
+    if run_ids is None:
+        rows: Iterable[Any] = connection.execute(statement)
+    else:
+        some = statement.where(of_run.in_(_RUNS))
+        rows = [
+            row
+            for start in range(0, len(run_ids), _CHUNK)
+            for row in connection.execute(some, {"runs": run_ids[start : start + _CHUNK]})
+        ]
+    found: dict[int, Value] = {}
+    for run_id, *values in rows:
+        value = next((value for value in values if value is not None), None)
+        if value is not None:
+            found[run_id] = f"{found[run_id]} {value}" if name == "tag" and run_id in found else value
+    return found
+
+
+def _query(name: str, keys: KnownKeys) -> tuple[Select[Any], InstrumentedAttribute[int]] | None:
+    """Run and value, for what `name` means; and the column of runs to narrow it by."""
+    if name == "tag":
+        return select(RunTag.run_id, RunTag.tag).order_by(RunTag.run_id, RunTag.tag), RunTag.run_id
+    if name == "experiment":
+        return select(Run.id, Experiment.name).join(Experiment, Experiment.id == Run.experiment_id), Run.id
+    if name == "duration":
+        return select(Run.id, DURATION).where(Run.started.is_not(None)), Run.id
+    if name in COLUMNS:
+        return select(Run.id, COLUMNS[name]), Run.id
+    scores = level_scores(name)
+    if scores is not None:
+        return scores, Run.id
+    metric = metric_value(name, keys)
+    if isinstance(metric, MetricValue):
+        value = getattr(MetricSummary, metric.statistic)
+        return select(MetricSummary.run_id, value).where(
+            MetricSummary.key == metric.key
+        ), MetricSummary.run_id
+    param = param_value(name, keys)
+    if param is None:
+        return None
+    both = select(RunParam.run_id, RunParam.number, RunParam.text)
+    return both.where(RunParam.key == param.key, RunParam.text != "null"), RunParam.run_id
+
+
+def _single(values: dict[int, Value]) -> dict[int, tuple[Value, ...]]:
+    return {run_id: (value,) for run_id, value in values.items()}
+
+
+def _all_tags(connection: Connection) -> dict[int, tuple[Value, ...]]:
+    tags: dict[int, list[Value]] = defaultdict(list)
+    for run_id, tag in connection.execute(select(RunTag.run_id, RunTag.tag).order_by(RunTag.tag)):
+        tags[run_id].append(tag)
+    return {run_id: tuple(of_run) for run_id, of_run in tags.items()}
+
+
+def _day(moment: datetime) -> str:
+    return moment.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d")
