@@ -268,6 +268,26 @@ def priority(
 
 
 @app.command()
+def compare(
+    context: typer.Context,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN RUN...", help="Ids, unique names, @last or @best; the first is the base."
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show also what is the same in all of them, and every class.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Runs side by side: scores, settings that differ, classes that gain and lose, code and machine."""
+    from app.verbs.compare import compare_runs
+
+    compare_runs(context.obj, runs or [], everything=everything, as_json=as_json)
+
+
+@app.command()
 def ensemble(
     context: typer.Context,
     runs: Annotated[

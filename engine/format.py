@@ -2,6 +2,7 @@
 
 import unicodedata
 from datetime import UTC, datetime
+from typing import Any
 
 _CONTROL_PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -74,3 +75,16 @@ def moment(when: datetime | None) -> str:
         return "-"
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
     return aware.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def setting(value: Any) -> str:
+    """A setting's value as it would be typed; `-` for none."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return number(value, 6)
+    if isinstance(value, list):
+        return ", ".join(setting(item) for item in value) or "-"
+    return printable(str(value)) or "-"

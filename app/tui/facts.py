@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.tui.columns import seconds_of
-from engine.format import duration, moment, number, printable, score
+from engine.format import duration, moment, printable, score, setting
 from engine.store.views import RunDetail
 
 _NOT_SETTINGS = {"stage", "name", "experiment", "notes", "tags", "inputs", "priority"}
@@ -86,12 +86,4 @@ def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def shown(value: Any) -> str:
     """A setting's value as it would be typed."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return number(value, 6)
-    if isinstance(value, list):
-        return ", ".join(shown(item) for item in value) or "-"
-    return printable(str(value)) or "-"
+    return setting(value)
