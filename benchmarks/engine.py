@@ -1,6 +1,6 @@
 """Every stage of the engine: videos/s, share of padding, peak memory, at two sizes; training against a plain loop.
 
-Run it as `python -m benchmarks.engine`; `--quick` takes the small size alone. Each figure is measured in a process of
+Run it as `python -m benchmarks.engine`; `--sizes small` takes the small size alone. Each figure is measured in a process of
 its own, which works on the sample set in a temporary workspace. The plain loop trains the same model with the same
 loss on the same videos, the way a first script does: texts tokenised as they come, every sequence padded to the full
 length, frames read from a zip, batches in random order, nothing prepared ahead.
@@ -43,6 +43,7 @@ SIZES = {"small": (128, 2), "large": (256, 4)}
 FEATURES = "runs/extract/artifacts/features"
 BATCH = 64
 FRAMES, TOKENS, TITLE_TOKENS = 16, 256, 64
+IMAGE = 112  # seven by seven patches: a frame is as many positions as ViT-B/32 makes of it
 PLAIN_STEPS = 14
 TRAINING = {"epochs": 3, "batch_size": BATCH, "ema": None}
 
@@ -91,7 +92,7 @@ STAGE_NAMES = (
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="the small size alone")
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
     parser.add_argument("--videos", type=int, default=600, help="labelled videos of the sample set")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--against", action="store_true", help="only what is held against the plain loop")
@@ -108,9 +109,15 @@ def main() -> None:
         root = Path(folder)
         (root / "runs").mkdir()
         make_sample(root / "data" / "sample", videos=arguments.videos)
-        for size in ["small"] if arguments.quick else list(SIZES):
+        for size in arguments.sizes:
             hidden, layers = SIZES[size]
-            make_tiny_models(root / "data" / "sample", root / "models" / size, hidden=hidden, layers=layers)
+            make_tiny_models(
+                root / "data" / "sample",
+                root / "models" / size,
+                hidden=hidden,
+                layers=layers,
+                image_size=IMAGE,
+            )
             print(f"\n{size}: hidden {hidden}, {layers} layers, batch {BATCH}, {arguments.threads} threads")
             print(f"{'stage':28} {'videos/s':>9} {'padding':>8} {'waiting':>8} {'peak MiB':>9}")
             speeds: dict[str, float] = {}

@@ -1,5 +1,6 @@
 """A run on several GPUs: this process is rank 0 and reports; it starts the others and outlives none of them."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
+from engine.errors import RunError
 from engine.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ RANK_VARIABLE = "RANK"
 CPU_PROCESSES_VARIABLE = "REELTOP_CPU_PROCESSES"
 _TRAINING_STAGES = ("pretrain", "contrast", "finetune")
 _GRACE_SECONDS = 30.0
+_WELL = (None, 0, 3)  # at work, finished, stopped on request
 
 
 def process_count(config: "StageConfig") -> int:
@@ -98,6 +101,7 @@ class Companions:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ending.set()
+        lost = self._lost() if type(error) is RuntimeError else None
         for process in self._processes:
             try:
                 if error is not None:
@@ -106,14 +110,28 @@ class Companions:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if lost is not None:  # the broken connection says less than what broke it
+            raise RunError(lost) from error
 
     def _watch(self) -> None:
         """A rank that is gone leaves the others waiting in a collective for good: say so and end the run."""
         while not self._ending.wait(1.0):
             for rank, process in enumerate(self._processes, 1):
                 code = process.poll()
-                if code not in (None, 0, 3) and not self._ending.wait(2.0):
-                    self.failed(f"the process of GPU {rank} ended with exit code {code}: see the log above")
+                if code not in _WELL and not self._ending.wait(2.0):
+                    self.failed(_told(rank, code))
+
+    def _lost(self) -> str | None:
+        """What became of a rank that ended badly, or is about to."""
+        for rank, process in enumerate(self._processes, 1):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if (code := process.wait(timeout=2.0)) not in _WELL:
+                    return _told(rank, code)
+        return None
+
+
+def _told(rank: int, code: int | None) -> str:
+    return f"the process of GPU {rank} ended with exit code {code}: see the log above"
 
 
 def _free_port() -> int:
