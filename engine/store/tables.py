@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, distinct, select
+from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.store import listing
@@ -128,7 +128,7 @@ def known_keys(store: Store) -> tuple[Key, ...]:
     with store.connection() as connection:
         keys = KnownKeys(connection)
         found = [Key(name, "run", _HELP.get(name, "")) for name in ("f1_mean", *RUN_KEYS)]
-        for level in connection.scalars(select(distinct(LevelScore.level)).order_by(LevelScore.level)):
+        for level in connection.scalars(select(LevelScore.level).distinct().order_by(LevelScore.level)):
             found += [
                 Key(f"l{level}_{score}", "score", f"level {level}, {help_} at the best pass")
                 for score, help_ in (("micro", "micro F1"), ("macro", "macro F1"), ("accuracy", "accuracy"))
