@@ -48,6 +48,34 @@ opened = time.perf_counter() - started
 print(len(table), built, opened, before, peak())
 """
 
+POOL = """
+import sys, time
+from pathlib import Path
+from transformers import AutoTokenizer
+from engine.data.annotations import load_annotations
+from engine.data.batches import bucketed_batches
+from engine.data.features import FeatureStore
+from engine.data.pool import SplitVideos, VideoPool
+from engine.data.text import load_tokens
+from engine.data.videos import StoredFrames
+
+def peak():
+    return next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+before = peak()
+cache, models, features, *files = map(Path, sys.argv[1:])
+tokenizer = AutoTokenizer.from_pretrained(models / "bert")
+started = time.perf_counter()
+frames = StoredFrames(FeatureStore.open(features), 16)
+tables = [load_annotations(file, cache) for file in files]
+pool = VideoPool([SplitVideos(table.ids, load_tokens(table, tokenizer, cache), frames) for table in tables])
+built = time.perf_counter() - started
+started = time.perf_counter()
+lengths = pool.segment_lengths().sum(axis=1) + 4 + pool.frame_counts()
+plan = bucketed_batches(lengths, 128, seed=0, epoch=0)
+print(len(pool), built, time.perf_counter() - started, len(plan), before, peak())
+"""
+
 
 def seconds(action: Callable[[], object], repeats: int = 1) -> float:
     """Seconds of one call of `action`, the best of three rounds of `repeats`."""
@@ -64,10 +92,11 @@ def report(what: str, value: str, note: str = "") -> None:
     print(f"{what:<52} {value:>14}  {note}", flush=True)
 
 
-def annotations(folder: Path, records: int) -> Path:
+def annotations(folder: Path, records: int, split: str = "unlabeled") -> Path:
     """A file of synthetic records with the lengths of real ones: about 1 kB each."""
-    path = folder / "annotations" / "unlabeled.json"
-    path.parent.mkdir(parents=True)
+    path = folder / "annotations" / f"{split}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    labelled = split == "labeled"
     rng = np.random.default_rng(0)
     letters = np.array(
         list("今天大家一起视频喜欢关注分享日常生活时间朋友觉得真的非常可以这个那个什么怎么为什么")
@@ -78,11 +107,13 @@ def annotations(folder: Path, records: int) -> Path:
             text = pool[number % len(pool)]
             cut = number % 150
             record = {
-                "id": str(10**16 + 7919 * number),
+                "id": str((2 if labelled else 1) * 10**16 + 7919 * number),
                 "title": text[: 10 + cut % 20],
                 "asr": text[: 20 + cut],
                 "ocr": [{"time": line, "text": text[line : line + 12]} for line in range(cut % 10)],
             }
+            if labelled:
+                record["category_id"] = f"{number % 20:02}{number % 7:02}"
             file.write(("[\n" if number == 0 else ",\n") + json.dumps(record, ensure_ascii=False))
         file.write("]\n")
     return path
@@ -119,6 +150,19 @@ def measure_tokens(path: Path, cache: Path, models: Path) -> None:
     took = time.perf_counter() - started
     report(f"batches: index of an epoch, {len(lengths):,} videos", f"{took:.2f} s")
     report("batches: share of padding", f"{padding(lengths, batches):.1%}", "batch size 64")
+
+
+def measure_pool(files: list[Path], root: Path) -> None:
+    """Everything from the files to an epoch's index of pre-training, in a process that finds no cache."""
+    arguments = [root / "pool-cache", root / "models", root / "features", *files]
+    command = [sys.executable, "-c", POOL, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, built, index, batches, before, peak = map(float, done.stdout.split())
+    report(f"pool: {int(count):,} videos, cache built", f"{built:.1f} s", "columns and tokens of both splits")
+    report("pool: index of an epoch", f"{index:.2f} s", f"{int(batches):,} batches of 128")
+    report(
+        "pool: memory of the process at its peak", f"{peak / 1024:.0f} MiB", f"{before / 1024:.0f} at start"
+    )
 
 
 def padding(lengths: np.ndarray, batches: list[np.ndarray]) -> float:
@@ -234,6 +278,8 @@ def main() -> None:
         measure_tokens(path, root / "cache", root / "models")
         measure_frames(root / "frames")
         measure_features(root / "features", options.videos)
+        labelled = annotations(root / "large", options.records // 10, "labeled")
+        measure_pool([path, labelled], root)
         measure_scores()
 
 
