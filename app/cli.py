@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_edits import edits
 from engine.errors import ReeltopError
 from engine.workspace import STORE_VARIABLE, WORKSPACE_VARIABLE, Workspace
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(edits)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique name, @last or @best.")]
@@ -369,6 +371,22 @@ def rebuild(context: typer.Context, as_json: Json = False) -> None:
     from app.verbs.workspace import rebuild_store
 
     raise typer.Exit(rebuild_store(context.obj, as_json=as_json))
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but this machine's own asks visitors for a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    token: Annotated[bool, typer.Option("--token", help="Ask for a token on localhost too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The same interface in a browser, on localhost only unless told otherwise."""
+    from app.verbs.serve import serve as serve_interface
+
+    serve_interface(context.obj, host, port, token=token, as_json=as_json)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from app.output import print_json
 from engine.errors import ReeltopError
 from engine.workspace import STORE_FILE, Workspace
 
-_IGNORED = (f"{STORE_FILE}*", "runs/", "data/", "models/")
+_IGNORED = (f"{STORE_FILE}*", "runs/", "data/", "models/", "exports/", ".reeltop/")
 
 
 def shipped_configs() -> Path:
