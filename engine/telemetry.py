@@ -18,12 +18,16 @@ _VISIBLE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process that uses a GPU; what another user's process hides is None."""
+    """A process that uses a GPU; what another user's process hides is None.
+
+    `session` is the process that leads its session: a run's own, for every process of the run.
+    """
 
     pid: int
     user: str | None
     command: str | None
     memory: int | None
+    session: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class GpuSample:
     power_w: float | None = None
     power_limit_w: float | None = None
     processes: tuple[GpuProcess, ...] | None = None
+    clock_mhz: float | None = None
+    memory_clock_mhz: float | None = None
 
     @property
     def memory_free(self) -> int | None:
@@ -204,6 +210,8 @@ class Telemetry:
             power_w=None if power is None else power / 1000,
             power_limit_w=None if limit is None else limit / 1000,
             processes=None if processes is None else tuple(_gpu_process(entry) for entry in processes),
+            clock_mhz=_optional(nvml, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
+            memory_clock_mhz=_optional(nvml, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_MEM),
         )
 
     def _rates(self) -> tuple[float | None, ...]:
@@ -294,14 +302,15 @@ def _optional(nvml: Any, query: Callable[..., T], *arguments: Any) -> T | None:
 
 def _gpu_process(entry: Any) -> GpuProcess:
     memory = getattr(entry, "usedGpuMemory", None)
-    user = command = None
+    user = command = session = None
     try:
         process = psutil.Process(entry.pid)
         user = process.username()
         command = " ".join(process.cmdline()) or process.name()
-    except (psutil.Error, KeyError):
+        session = os.getsid(entry.pid)
+    except (psutil.Error, KeyError, OSError):
         pass
-    return GpuProcess(entry.pid, user, command, None if memory is None else int(memory))
+    return GpuProcess(entry.pid, user, command, None if memory is None else int(memory), session)
 
 
 def _cpu_seconds() -> tuple[float, float]:

@@ -29,6 +29,7 @@ class FakeNvml(types.ModuleType):
     NVMLError = NVMLError
     NVMLError_LibraryNotFound = LibraryNotFoundError
     NVML_TEMPERATURE_GPU = 0
+    NVML_CLOCK_SM, NVML_CLOCK_MEM = 1, 2
 
     def __init__(self, *, missing: bool = False, broken: bool = False) -> None:
         super().__init__("pynvml")
@@ -58,6 +59,7 @@ class FakeNvml(types.ModuleType):
             "nvmlDeviceGetPowerUsage": 430_000,
             "nvmlDeviceGetEnforcedPowerLimit": 700_000,
             "nvmlDeviceGetTemperature": 67,
+            "nvmlDeviceGetClockInfo": 1980,
             "nvmlDeviceGetUUID": "GPU-aaaa",
             "nvmlDeviceGetComputeRunningProcesses": [
                 types.SimpleNamespace(pid=os.getpid(), usedGpuMemory=5),
@@ -83,9 +85,11 @@ def test_every_field_of_a_gpu_is_optional_on_its_own(monkeypatch: pytest.MonkeyP
     first, second = telemetry.gpus()
     assert (first.util_percent, first.memory_used, first.memory_free) == (97.0, 10, 70)
     assert (first.power_w, first.power_limit_w, first.temperature_c) == (430.0, 700.0, 67)
+    assert (first.clock_mhz, second.clock_mhz) == (1980, None)
     assert first.processes is not None
     mine, gone = first.processes
     assert (mine.pid, mine.user, mine.memory) == (os.getpid(), psutil.Process().username(), 5)
+    assert mine.session == os.getsid(0)
     assert gone == GpuProcess(2**22 + 1, None, None, None)
     assert (second.name, second.util_percent, second.memory_free, second.processes) == (
         "H100 1",

@@ -8,12 +8,13 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from app.tui.feed import Answered, Refused
-from app.tui.requests import LiveRuns, Request, WaitingRuns
+from app.tui.requests import HealthOfRuns, LiveRuns, Request, WaitingRuns
 from app.tui.widgets.top_bar import TopBar
 from engine.store.views import RunRow
 
 if TYPE_CHECKING:
     from app.tui.app import ReeltopApp
+    from engine.store.live import Health
 
 
 class ReeltopScreen(Screen[None]):
@@ -54,7 +55,7 @@ class ReeltopScreen(Screen[None]):
     def ask(self) -> None:
         """Tell the feed what the screen wants to know; call it when that changes."""
         if self._resumed and self.is_mounted:
-            self.reeltop.feed.want(self, (LiveRuns(), WaitingRuns(), *self.requests()))
+            self.reeltop.feed.want(self, (LiveRuns(), WaitingRuns(), HealthOfRuns(), *self.requests()))
 
     def on_screen_resume(self) -> None:
         self._resumed = True
@@ -76,6 +77,8 @@ class ReeltopScreen(Screen[None]):
         elif isinstance(message.request, WaitingRuns):
             self._waiting = cast("tuple[RunRow, ...]", message.value)
             self.query_one(TopBar).show_counts(len(self._live), len(self._waiting))
+        elif isinstance(message.request, HealthOfRuns):
+            self.reeltop.alarms.see_runs(cast("tuple[Health, ...]", message.value))
         self.receive(message.request, message.value)
 
     def on_refused(self, message: Refused) -> None:

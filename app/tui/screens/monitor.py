@@ -1,8 +1,8 @@
 """Mode 1: the machine, what runs and what waits, the curves and the log of the run under the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -10,9 +10,10 @@ from textual.containers import Container, Vertical
 from textual.widgets import OptionList
 
 from app.tui.bindings import bindings
-from app.tui.requests import LiveRuns, Page, Request, SeriesOf, Summaries, WaitingRuns
-from app.tui.screens.run_actions import RunActions
+from app.tui.requests import LiveRuns, Page, Request, SeriesOf, Standings, Summaries, WaitingRuns
+from app.tui.screens.queue_actions import QueueActions
 from app.tui.states import GLYPHS, title
+from app.tui.widgets.alert_line import AlertLine
 from app.tui.widgets.label import Label
 from app.tui.widgets.live_list import LiveList
 from app.tui.widgets.log_view import LogView
@@ -22,16 +23,21 @@ from app.tui.widgets.rates_line import RatesLine
 from app.tui.widgets.wait_list import WaitList
 from engine.store.views import MetricSummary, RunPage, RunRow, Series
 
+if TYPE_CHECKING:
+    from engine.alerts import Alert
+    from engine.store.live import Standing
+
 LOSS, SCORE = "train/loss", "val/f1_mean"
 _NEWEST = Page(limit=1)
 _NEWEST_CHARTED = Page(f"{LOSS}<1e99", "-id", limit=1)
+_TOO_SMALL = "too small: 40 by 10 at least"
 _EMPTY = (
     "No runs yet.\n3 opens Launch: choose a configuration, ctrl+s queues it.\n"
     "Or leave with q and type: reeltop demo"
 )
 
 
-class Monitor(RunActions):
+class Monitor(QueueActions):
     """Follows the newest live run until a person chooses another."""
 
     MODE = "monitor"
@@ -48,10 +54,11 @@ class Monitor(RunActions):
         self._answered = False
         self._emptiness: tuple[bool, bool, bool] | None = None
         self._shown: RunRow | None = None
-        self._losses: dict[int, float | None] = {}
 
     def compose_body(self) -> ComposeResult:
+        yield Label(_TOO_SMALL, widget_id="too-small")
         yield Machine(self.reeltop.workspace, self.reeltop.replay)
+        yield AlertLine(widget_id="monitor-alerts")
         with Container(id="monitor-body"):
             with Vertical(id="monitor-runs"):
                 yield LiveList(widget_id="live")
@@ -72,6 +79,7 @@ class Monitor(RunActions):
         super().on_screen_resume()
         for machine in self.query(Machine):
             machine.set_watched(True)
+        self.show_alerts(self.reeltop.alarms.standing)
 
     def on_screen_suspend(self) -> None:
         super().on_screen_suspend()
@@ -85,8 +93,9 @@ class Monitor(RunActions):
         if (run := self._charted()) is not None:
             charts = self.query(MetricChart)
             wanted += [SeriesOf(run.id, chart.key, chart.points_wanted) for chart in charts]
-        known = {other.id for other in self._live} | ({run.id} if run is not None else set())
-        wanted += [Summaries(run_id) for run_id in sorted(known)]
+            wanted.append(Summaries(run.id))
+        if self._live:
+            wanted.append(Standings(tuple(other.id for other in self._live)))
         return wanted
 
     def receive(self, request: Request, value: object) -> None:
@@ -110,12 +119,12 @@ class Monitor(RunActions):
                 self._follow()
             case Summaries(run_id=run_id):
                 summaries = {summary.key: summary for summary in cast("tuple[MetricSummary, ...]", value)}
-                self._losses[run_id] = summaries[LOSS].last if LOSS in summaries else None
-                self.query_one(LiveList).show_losses(self._losses)
                 if (run := self._charted()) is not None and run.id == run_id:
                     for chart in self.query(MetricChart):
                         chart.show_summary(summaries.get(chart.key))
                     self.query_one(RatesLine).show(summaries)
+            case Standings():
+                self.query_one(LiveList).show_standings(cast("Mapping[int, Standing]", value))
             case SeriesOf(run_id=run_id, key=key):
                 if (run := self._charted()) is not None and run.id == run_id:
                     self._chart(key).show(cast(Series, value), f"{GLYPHS[run.status]} {title(run)}")
@@ -129,6 +138,29 @@ class Monitor(RunActions):
         if self.focused is waiting and waiting.current is not None:
             return waiting.current
         return self.query_one(LiveList).current or waiting.current or self._charted()
+
+    def queued_run(self) -> RunRow | None:
+        return self.query_one(WaitList).current
+
+    def show_alerts(self, alerts: "Sequence[Alert]") -> None:
+        """What a person should know now; none is a good sign."""
+        if self.is_mounted:
+            self.query_one(AlertLine).show(alerts)
+
+    def on_machine_measured(self, message: Machine.Measured) -> None:
+        self.reeltop.alarms.see_machine(message.gpus, message.host)
+
+    def action_focus_queue(self) -> None:
+        """To the runs that wait; again: to those that run."""
+        waiting, live = self.query_one(WaitList), self.query_one(LiveList)
+        if self.focused is waiting or not waiting.display:
+            self.set_focus(live)
+            if not waiting.display:
+                self.notify("nothing waits", markup=False)
+            return
+        self.set_focus(waiting)
+        if waiting.highlighted is None:
+            waiting.highlighted = 0
 
     def action_focus_log(self) -> None:
         """To the log; again: the log alone."""
@@ -152,6 +184,7 @@ class Monitor(RunActions):
         self.action_open_run()
 
     def on_resize(self) -> None:
+        self.set_class(self.size.width < 40 or self.size.height < 8, "-too-small")
         self.ask()
 
     def _charted(self) -> RunRow | None:

@@ -1,15 +1,24 @@
-"""The runs that are alive: state, stage, progress, speed, remaining time, last loss; a line each."""
+"""The runs that are alive: stage, fold, epoch, step, speed, remaining time, loss and scores."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from app.tui.speed import SpeedMeter
+from app.tui.speed import Pace, SpeedMeter
 from app.tui.states import bar, percent, state_label, title
-from engine.format import duration, number
+from engine.format import duration, number, printable, score
 from engine.store.views import RunRow
+
+if TYPE_CHECKING:
+    from engine.store.live import Standing
+
+_TALL = 32  # lines of the screen from which on a run may have two
+_MOST_DOUBLE = 4  # runs with two lines each
+_WIDE = 64
 
 
 class LiveList(OptionList):
@@ -18,7 +27,7 @@ class LiveList(OptionList):
     def __init__(self, *, widget_id: str) -> None:
         super().__init__(id=widget_id, classes="panel", markup=False)
         self._runs: tuple[RunRow, ...] = ()
-        self._losses: dict[int, float | None] = {}
+        self._standings: dict[int, Standing] = {}
         self._meter = SpeedMeter()
         self._chosen: int | None = None
 
@@ -48,10 +57,10 @@ class LiveList(OptionList):
         if ids:
             self.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
 
-    def show_losses(self, losses: Mapping[int, float | None]) -> None:
-        """The last loss of each run."""
-        if losses != self._losses:
-            self._losses = dict(losses)
+    def show_standings(self, standings: "Mapping[int, Standing]") -> None:
+        """Fold, epochs, last and best values of each run."""
+        if standings != self._standings:
+            self._standings = dict(standings)
             self.tick()
 
     def tick(self) -> None:
@@ -71,23 +80,67 @@ class LiveList(OptionList):
     def _line(self, run: RunRow) -> Content:
         width = max(20, self.scrollable_content_region.width or self.size.width or 70)
         pace = self._meter.pace(run)
-        progress = run.progress
-        wide = width >= 64
+        double = self.screen.size.height >= _TALL and len(self._runs) <= _MOST_DOUBLE
+        standing = self._standings.get(run.id)
+        facts = [*_work(run, standing, pace), *_results(standing)]
         head = Content.assemble(
             state_label(run, share=False), " ", (title(run), "bold"), (f" {run.stage}", "$foreground-muted")
         )
-        facts = [f"ETA {duration(pace.eta)}"] if pace.eta is not None else []
-        if pace.stalled:
-            facts = [f"no sign of life for {duration(pace.silent)}"]
-        elif pace.speed is not None and progress is not None and wide:
-            facts.insert(0, f"{number(pace.speed, 3)} {progress.unit}/s")
-        if self._losses.get(run.id) is not None:
-            facts.append(f"loss {number(self._losses[run.id])}")
-        tail = Content("  ".join(facts))
-        if progress is not None:
-            cells = f"{bar(progress.share, 10)} " if wide else ""
-            tail = Content.assemble((cells, "$accent"), f"{percent(progress):>4}  ", tail)
+        if double:
+            first = _spread(head, self._progress(run, pace, width), width)
+            second = Content.styled("  " + "  ".join(facts), "$foreground-muted")
+            return Content.assemble(first, "\n", second.truncate(width, ellipsis=True))
+        tail = self._progress(run, pace, width)
+        for fact in [*_results(standing)[:1], *_work(run, standing, pace), *_results(standing)[1:]]:
+            longer = Content.assemble(tail, "  ", fact)
+            if longer.cell_length + min(head.cell_length, 36) + 2 > width:
+                break
+            tail = longer
         return _spread(head, tail, width)
+
+    def _progress(self, run: RunRow, pace: Pace, width: int) -> Content:
+        """Share done and time to go; in its place since when nothing was heard of a run that may be stuck."""
+        parts: list[Content | tuple[str, str] | str] = []
+        if run.progress is not None:
+            cells = f"{bar(run.progress.share, 10)} " if width >= _WIDE else ""
+            parts = [(cells, "$accent"), f"{percent(run.progress):>4}"]
+        if pace.stalled:
+            parts.append((f"  ! no sign of life for {duration(pace.silent)}", "$text-warning"))
+        elif pace.resting and pace.still is not None:
+            since = datetime.now() - timedelta(seconds=pace.still)
+            parts.append((f"  ! no step since {since:%H:%M:%S}", "$text-warning"))
+        elif pace.eta is not None:
+            parts.append(f"  ETA {duration(pace.eta)}")
+        return Content.assemble(*parts)
+
+
+def _work(run: RunRow, standing: "Standing | None", pace: Pace) -> list[str]:
+    """Fold, epoch, step and speed."""
+    facts = []
+    progress = run.progress
+    if standing is not None and standing.fold is not None and run.stage in ("finetune", "baseline"):
+        facts.append(f"fold {printable(standing.fold)}")
+    if standing is not None and standing.epochs and progress is not None and progress.unit == "step":
+        epoch = min(standing.epochs, int(progress.share * standing.epochs) + 1)
+        facts.append(f"epoch {epoch}/{standing.epochs}")
+    if progress is not None:
+        unit = printable(progress.unit)
+        facts.append(f"{unit} {progress.done:,}/{progress.total:,}")
+        if pace.speed is not None:
+            facts.append(f"{number(pace.speed, 3)} {unit}/s")
+    return facts
+
+
+def _results(standing: "Standing | None") -> list[str]:
+    """Last loss, last and best score."""
+    facts = []
+    if standing is not None and standing.loss is not None:
+        facts.append(f"loss {number(standing.loss)}")
+    if standing is not None and standing.score is not None:
+        facts.append(f"f1_mean {score(standing.score)}")
+        if standing.best is not None and standing.best > standing.score:
+            facts.append(f"best {score(standing.best)}")
+    return facts
 
 
 def _spread(left: Content, right: Content, width: int) -> Content:

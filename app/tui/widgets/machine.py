@@ -1,4 +1,4 @@
-"""GPUs and host side by side, sampled once a second in a thread."""
+"""GPUs and host side by side, sampled in a thread: each second while they are looked at, else every few seconds."""
 
 import threading
 from typing import TYPE_CHECKING
@@ -20,10 +20,19 @@ if TYPE_CHECKING:
     from engine.telemetry import GpuSample, HostSample, Telemetry
 
 _SAMPLE_SECONDS = 1.0
+_UNWATCHED_SECONDS = 5.0  # for the history, and to warn of a full disk while another screen is on top
 
 
 class Machine(Container):
-    """Takes samples while it is shown."""
+    """Takes samples for as long as it is there."""
+
+    class Measured(Message):
+        """Samples for whoever wants to warn of what they say."""
+
+        def __init__(self, gpus: "tuple[GpuSample, ...]", host: "HostSample | None") -> None:
+            super().__init__()
+            self.gpus = gpus
+            self.host = host
 
     class Sampled(Message, bubble=False):
         """What the devices say now; `host` is text where the host would not say it, `problem` the same of the GPUs."""
@@ -54,7 +63,7 @@ class Machine(Container):
         yield HostPanel(classes="panel")
 
     def set_watched(self, watched: bool) -> None:
-        """Sample, or rest while nobody looks."""
+        """Sample each second, or now and then while nobody looks."""
         if watched:
             self._watched.set()
         else:
@@ -79,6 +88,9 @@ class Machine(Container):
             self.query_one(HostPanel).show_problem(message.host)
         elif message.host is not None:
             self.query_one(HostPanel).show(message.host)
+        self.post_message(
+            self.Measured(message.gpus, message.host if not isinstance(message.host, str) else None)
+        )
 
     def _sample(self) -> None:
         import psutil
@@ -102,7 +114,7 @@ class Machine(Container):
                 host = one_line(error)
             self.post_message(self.Sampled(gpus, problem, telemetry.simulated, host))
             self._ended.wait(_SAMPLE_SECONDS)
-            self._watched.wait()
+            self._watched.wait(_UNWATCHED_SECONDS)
 
     def _open(self) -> "Telemetry":
         from engine.telemetry import Telemetry

@@ -4,13 +4,17 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from app.tui.states import GLYPHS, title
+from app.tui.bindings import bindings
+from app.tui.states import state_label, title
 from engine.format import printable
-from engine.store.views import RunRow, Status
+from engine.store.views import RunRow
 
 
 class WaitList(OptionList):
-    """A line for each queued run."""
+    """A line for each queued run. Its keys change the order, and hold runs back."""
+
+    BINDINGS = bindings("queue")
+    BINDING_GROUP_TITLE = "Queue"
 
     def __init__(self, *, widget_id: str) -> None:
         super().__init__(id=widget_id, classes="panel", markup=False)
@@ -26,26 +30,31 @@ class WaitList(OptionList):
         return self._runs[index] if index is not None and index < len(self._runs) else None
 
     def show(self, runs: tuple[RunRow, ...]) -> None:
-        """Show the queue."""
+        """Show the queue; the cursor stays on its run."""
         chosen = self.current
-        if [run.id for run in runs] == [run.id for run in self._runs]:
-            self._runs = runs
-            for run in runs:
-                self.replace_option_prompt(str(run.id), _line(run))
-            return
-        self._runs = runs
         self.border_title = f"waiting ({len(runs)})" if runs else "waiting"
-        self.set_options([Option(_line(run), id=str(run.id)) for run in runs])
+        before, self._runs = self._runs, runs
+        if [run.id for run in runs] == [run.id for run in before]:
+            for place, run in enumerate(runs):
+                self.replace_option_prompt(str(run.id), _line(run, place))
+            return
+        self.set_options([Option(_line(run, place), id=str(run.id)) for place, run in enumerate(runs)])
         ids = [run.id for run in runs]
         if chosen is not None and chosen.id in ids:
             self.highlighted = ids.index(chosen.id)
+        elif chosen is not None and ids:
+            place = next(index for index, run in enumerate(before) if run.id == chosen.id)
+            self.highlighted = min(place, len(ids) - 1)
 
 
-def _line(run: RunRow) -> Content:
+def _line(run: RunRow, place: int) -> Content:
     reason = printable(run.waiting_for) if run.waiting_for else "waits for the supervisor to look at it"
     return Content.assemble(
-        (f"{GLYPHS[Status.QUEUED]} queued ", "$foreground-muted"),
+        (f"{place + 1:>2} ", "$foreground-muted"),
+        state_label(run),
+        " ",
         (title(run), "bold"),
         (f" {run.stage}  ", "$foreground-muted"),
-        reason,
+        (f"priority {run.priority}  ", "$text-accent") if run.priority else "",
+        "h releases it" if run.held else reason,
     )
