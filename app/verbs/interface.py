@@ -1,5 +1,6 @@
 """Opening the terminal interface."""
 
+import os
 import sys
 
 from engine.errors import ReeltopError
@@ -12,7 +13,8 @@ def open_interface(workspace: Workspace) -> None:
     Raises:
         ReeltopError: there is no terminal.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    in_browser = os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+    if not in_browser and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ReeltopError(
             "the interface needs a terminal; `reeltop ls` and `reeltop show RUN` work without one"
         )
