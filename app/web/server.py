@@ -91,6 +91,7 @@ class WebServer:
             [
                 web.get("/", self.index),
                 web.get("/page.css", self.style),
+                web.get("/favicon.ico", self.no_icon),
                 web.get("/ws", self.interface),
                 web.get("/download/{key}", self.download),
                 web.static("/static", _STATIC),
@@ -116,6 +117,10 @@ class WebServer:
     async def style(self, _request: web.Request) -> web.StreamResponse:
         """How the page looks around the terminal."""
         return web.FileResponse(_HERE / "page.css")
+
+    async def no_icon(self, _request: web.Request) -> web.StreamResponse:
+        """Browsers ask for one."""
+        return web.Response(status=204)
 
     async def interface(self, request: web.Request) -> web.StreamResponse:
         """One interface process for as long as the websocket is open."""
