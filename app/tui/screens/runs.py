@@ -1,30 +1,42 @@
-"""Mode 2: the table of all runs, filtered and sorted by the store, and a preview beside it."""
+"""Mode 2: the table of all runs, filtered, sorted and grouped by the store, and a preview beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 
 from app.tui.bindings import bindings
+from app.tui.columns import chosen_columns, default_keys
 from app.tui.feed import Refused
-from app.tui.requests import Detail, Page, Request, SeriesOf
-from app.tui.screens.run_actions import RunActions
+from app.tui.requests import Detail, Request, SeriesOf
+from app.tui.run_view import View, view_from
+from app.tui.screens.choose_columns import ChooseColumns
+from app.tui.screens.dialog import Dialog
+from app.tui.screens.pick_key import PickKey
+from app.tui.screens.run_marking import RunMarking
+from app.tui.screens.views import Views
+from app.tui.table_requests import Keys, Table, Values
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
 from app.tui.widgets.run_preview import RunPreview
 from app.tui.widgets.run_table import RunTable
 from engine.errors import FilterError
-from engine.store.views import RunDetail, RunPage, RunRow, Series
+from engine.format import printable
+from engine.store.table_views import Folding, GroupRow, Key, Line, TablePage
+from engine.store.views import RunDetail, RunRow, Series
 
 _EMPTY = "No runs yet.\n\n3      Launch: choose a configuration\nctrl+s queue it\n1      Monitor: watch it"
-_HINT = "such as stage=finetune f1_mean>0.6 name~pre    enter keeps, esc clears"
+_NO_MATCH = "No run matches this filter.  / edits it, esc there clears it."
+_NO_SENSE = "This filter cannot be understood.  / edits it, esc there clears it."
+_HINT = "such as stage=finetune f1_mean>0.6 name~pre    tab completes, enter keeps, esc clears"
 _SPARK = 40
 
 
-class Runs(RunActions):
+class Runs(RunMarking):
     """The last filter that could be understood stays in force while the next is being typed."""
 
     MODE = "runs"
@@ -35,90 +47,184 @@ class Runs(RunActions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter = ""
-        self._sort = "-created"
-        self._good = Page()
-        self._shown: Page | None = None
+        self._view = View()
+        self._good = View()
+        self._folding = Folding()
+        self._drawn: View | None = None
         self._previewed: int | None = None
+        self._keys: tuple[Key, ...] = ()
+        self._wants_keys = False
+        self._then: Callable[[], None] | None = None
+        self._values_of: str | None = None
+        self._count = ""
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="runs-body"):
             with Vertical():
-                yield FilterBar(
-                    _HINT,
-                    widget_id="runs-filter",
-                )
+                yield FilterBar(_HINT, widget_id="runs-filter")
                 yield Label("loading", widget_id="runs-empty", classes="hint")
-                yield RunTable(widget_id="runs-table")
+                yield RunTable(lambda: self.reeltop.marked, widget_id="runs-table")
+                yield Label("", widget_id="runs-line", classes="dim")
             yield RunPreview(widget_id="runs-preview")
 
     def on_mount(self) -> None:
-        self._title()
+        self._show_view(view_from(self.reeltop.memory.get("runs")))
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.marks_changed()
+
+    def on_screen_suspend(self, event: events.ScreenSuspend) -> None:
+        if isinstance(self.app.screen, Dialog):  # the table behind a dialog follows it
+            event.prevent_default()
 
     def requests(self) -> Sequence[Request]:
-        wanted: list[Request] = [self._page()]
+        wanted: list[Request] = [self._request()]
         if self._previewed is not None and self.query_one(RunPreview).display:
             wanted += [Detail(self._previewed), SeriesOf(self._previewed, "train/loss", _SPARK)]
+        if self._wants_keys:
+            wanted.append(Keys())
+        if self._values_of is not None:
+            wanted.append(Values(self._values_of))
         return wanted
 
     def receive(self, request: Request, value: object) -> None:
         match request:
-            case Page() if request == self._page():
-                self._show(request, cast(RunPage, value))
+            case Table() if request == self._request():
+                self._show(request, cast(TablePage, value))
             case Detail(run_id=run_id) if run_id == self._previewed:
                 self.query_one(RunPreview).show(cast(RunDetail, value))
             case SeriesOf(run_id=run_id) if run_id == self._previewed:
                 self.query_one(RunPreview).show_loss(cast(Series, value))
+            case Keys():
+                self._keys = cast("tuple[Key, ...]", value)
+                self.query_one(FilterBar).know(self._keys)
+                if (then := self._then) is not None:
+                    self._then = None
+                    then()
+            case Values(key=key):
+                self.query_one(FilterBar).know_values(key, cast("tuple[str, ...]", value))
 
     def on_refused(self, message: Refused) -> None:
-        if message.request != self._page():
+        if message.request != self._request():
             return
-        bar = self.query_one(FilterBar)
+        text = str(message.error)
+        if text.startswith(("sort", "group")):
+            self.notify(text, severity="warning", markup=False)
+            back = {"group": ""} if text.startswith("group") else {"sort": self._good.sort}
+            self._change(self._view.but(**back))
+            return
         position = message.error.position if isinstance(message.error, FilterError) else 0
-        if self._filter:
-            bar.show_error(str(message.error), position)
-        else:
-            self.notify(str(message.error), severity="warning", markup=False)
-            self._sort = self._good.sort
-            self._title()
-            self.ask()
+        self.query_one(FilterBar).show_error(text, position)
+        if self._drawn is None:
+            self._show_emptiness(_NO_SENSE)
 
     def current_run(self) -> RunRow | None:
         return self.query_one(RunTable).current
 
+    def line_under_cursor(self) -> Line | None:
+        return self.query_one(RunTable).current_line
+
+    def view_shown(self) -> View:
+        return self._good
+
+    def marks_changed(self) -> None:
+        table, marks = self.query_one(RunTable), len(self.reeltop.marked)
+        table.border_subtitle = self._count + (f" · ◆ {marks:,} marked" if marks else "")
+        table.refresh()
+
+    def action_open_run(self) -> None:
+        """The screen about the run; a group opens or closes."""
+        line = self.query_one(RunTable).current_line
+        if isinstance(line, GroupRow):
+            self._fold(self._folding.turned(line.key))
+        else:
+            super().action_open_run()
+
     def action_filter(self) -> None:
         """Type a filter."""
+        self._wants_keys = True
         self.query_one(FilterBar).open()
+        self.ask()
 
     def action_sort(self) -> None:
         """Sort by the next column in sight."""
         names = [column.sort for column in self.query_one(RunTable).sortable]
-        name = self._sort.removeprefix("-")
+        name = self._view.sort.removeprefix("-")
         following = names[(names.index(name) + 1) % len(names)] if name in names else names[0]
         self._sort_by(following)
 
     def action_reverse(self) -> None:
         """The other way round."""
-        self._sort = self._sort[1:] if self._sort.startswith("-") else f"-{self._sort}"
-        self._title()
-        self.ask()
+        sort = self._view.sort
+        self._change(self._view.but(sort=sort[1:] if sort.startswith("-") else f"-{sort}"))
+
+    def action_order(self) -> None:
+        """Sort by anything that runs have."""
+        self._pick("Sort by", self._view.sort.removeprefix("-"), self._sort_by)
+
+    def action_group(self) -> None:
+        """Groups by anything that runs have; no groups where there are."""
+        if self._view.group:
+            self._change(self._view.but(group=""))
+        else:
+            self._pick("Groups by", "stage", lambda name: self._change(self._view.but(group=name)))
+
+    def action_fold_all(self) -> None:
+        """Close all groups, or open them."""
+        if not self._view.group:
+            self.notify("there are no groups: g makes some", severity="warning", markup=False)
+            return
+        shut = self._folding == Folding()
+        self._fold(Folding(all_open=shut))
+
+    def action_columns(self) -> None:
+        """Choose columns; the table follows."""
+        table = self.query_one(RunTable)
+        default = default_keys(table.levels)
+        self._with_keys(
+            lambda: self.app.push_screen(ChooseColumns(self._keys, self._view.columns or default, default))
+        )
+
+    def action_views(self) -> None:
+        """Show a saved view, or save this one."""
+        present = self._view.but(columns=self._view.columns or ())
+        self.app.push_screen(Views(self.reeltop.memory.views(), present), self._view_chosen)
+
+    def action_export(self) -> None:
+        """What is shown, as a file."""
+        from app.tui.screens.export_runs import ExportRuns
+
+        table = self.query_one(RunTable)
+        self.app.push_screen(ExportRuns(self.reeltop, self._good.but(columns=table.keys), table.matching))
 
     @on(FilterBar.Changed)
     def _filter_changed(self, event: FilterBar.Changed) -> None:
-        self._filter = event.text.strip()
+        self._view = self._view.but(filter=event.text.strip())
+        self.ask()
+
+    @on(FilterBar.ValuesWanted)
+    def _values_wanted(self, event: FilterBar.ValuesWanted) -> None:
+        self._values_of = event.key
         self.ask()
 
     @on(FilterBar.Left)
     def _filter_left(self) -> None:
         self.query_one(FilterBar).close_if_empty()
+        self._values_of = None
         self.query_one(RunTable).focus()
+        self.ask()
 
     @on(RunTable.SortAsked)
     def _sort_asked(self, event: RunTable.SortAsked) -> None:
-        if event.sort == self._sort.removeprefix("-"):
+        if event.sort == self._view.sort.removeprefix("-"):
             self.action_reverse()
         else:
             self._sort_by(event.sort)
+
+    @on(RunTable.FoldAsked)
+    def _fold_asked(self, event: RunTable.FoldAsked) -> None:
+        self._fold(self._folding.turned(event.key))
 
     @on(RunTable.WindowMoved)
     def _window_moved(self) -> None:
@@ -133,39 +239,117 @@ class Runs(RunActions):
         self._previewed = event.run.id if event.run is not None else None
         if event.run is None:
             self.query_one(RunPreview).show(None)
+        self._show_line(event.run)
         self.ask()
+
+    @on(ChooseColumns.Changed)
+    def _columns_chosen(self, event: ChooseColumns.Changed) -> None:
+        self._change(self._view.but(columns=event.columns))
+
+    @on(Views.Kept)
+    def _view_kept(self, event: Views.Kept) -> None:
+        self.reeltop.remember(f"view:{event.name}", None if event.view is None else event.view.as_data())
 
     def on_resize(self) -> None:
+        self._show_line(self.current_run())
         self.ask()
 
-    def _page(self) -> Page:
+    def _view_chosen(self, view: View | None) -> None:
+        if view is not None:
+            self._show_view(view)
+
+    def _show_view(self, view: View) -> None:
+        self.query_one(FilterBar).text = view.filter
+        if not view.filter:
+            self.query_one(FilterBar).close_if_empty()
+        self._change(view)
+
+    def _change(self, view: View) -> None:
+        """Another order, grouping or choice of columns."""
+        if view.group != self._view.group:
+            self._folding = Folding()
+        self._view = view
+        table = self.query_one(RunTable)
+        table.choose(chosen_columns(view.columns))
+        self._titled()
+        self.ask()
+
+    def _request(self) -> Table:
         offset, limit = self.query_one(RunTable).window
-        return Page(self._filter, self._sort, limit, offset)
+        view = self._view
+        fetched = tuple(column.key for column in chosen_columns(view.columns) if column.fetched)
+        folding = self._folding if view.group else Folding()
+        return Table(view.filter, view.sort, fetched, view.group, folding, limit, offset)
 
     def _sort_by(self, name: str) -> None:
-        scores = name == "f1_mean" or name.startswith("val/") or name in ("created", "id")
-        self._sort = f"-{name}" if scores else name
-        self._title()
+        self._change(self._view.but(sort=f"-{name}" if _high_first(name) else name))
+
+    def _fold(self, folding: Folding) -> None:
+        self._folding = folding
         self.ask()
 
-    def _show(self, request: Page, page: RunPage) -> None:
+    def _pick(self, heading: str, current: str, take: Callable[[str], None]) -> None:
+        def answered(name: str | None) -> None:
+            if name is not None:
+                take(name)
+
+        self._with_keys(lambda: self.app.push_screen(PickKey(heading, self._keys, current), answered))
+
+    def _with_keys(self, then: Callable[[], object]) -> None:
+        """Do it when the keys of the store are known: the first time that takes a moment."""
+        if self._keys:
+            then()
+            return
+        self._then = lambda: cast(None, then())
+        self._wants_keys = True
+        self.ask()
+
+    def _show(self, request: Table, page: TablePage) -> None:
         table = self.query_one(RunTable)
-        before = self._shown
-        anew = before is None or (before.filter, before.sort) != (request.filter, request.sort)
-        self._good = self._shown = request
+        view = self._view
+        before = self._drawn
+        anew = before is None or before.but(columns=()) != view.but(columns=())
+        self._good = self._drawn = view
         self.query_one(FilterBar).show_error(None)
-        empty = self.query_one("#runs-empty", Label)
-        empty.display = page.matching == 0
-        empty.update(
-            _EMPTY if page.total == 0 else "No run matches this filter.  esc in the filter clears it."
-        )
+        self._show_emptiness("" if page.matching else _EMPTY if page.total == 0 else _NO_MATCH)
         table.display = page.total > 0
         table.show(page, request.offset, anew=anew)
         count = f"{page.total:,}" if page.matching == page.total else f"{page.matching:,} of {page.total:,}"
-        table.border_subtitle = f"{count} run{'' if page.total == 1 else 's'}"
+        self._count = f"{count} run{'' if page.total == 1 else 's'}"
+        self._count += f" in {page.groups:,} groups" if view.group else ""
+        self.marks_changed()
+        self._titled()
+        self.reeltop.remember("runs", view.as_data())
 
-    def _title(self) -> None:
+    def _show_emptiness(self, text: str) -> None:
+        empty = self.query_one("#runs-empty", Label)
+        empty.display = bool(text)
+        empty.update(text)
+
+    def _titled(self) -> None:
         table = self.query_one(RunTable)
-        table.sort = self._sort
-        table.border_title = "runs"
+        table.sort = sort = self._view.sort
+        parts = ["runs"]
+        parts += [self._view.filter] if self._view.filter else []
+        parts += [f"groups of {self._view.group}"] if self._view.group else []
+        parts.append(f"by {sort.removeprefix('-')} {'▼' if sort.startswith('-') else '▲'}")
+        table.border_title = Content(printable(" ─ ".join(parts)))
         table.refresh()
+
+    def _show_line(self, run: RunRow | None) -> None:
+        """Why it failed or waits, or what was noted, where there is no room for the preview."""
+        line = self.query_one("#runs-line", Label)
+        text = (run.error or run.waiting_for or run.notes.partition("\n")[0]) if run is not None else ""
+        line.display = bool(text) and not self.query_one(RunPreview).display
+        if run is not None and text:
+            line.update(Content(f" {run.id} {printable(text)}"))
+
+
+def _high_first(name: str) -> bool:
+    """Whether the highest is what one looks for first: scores and the newest."""
+    from engine.store.filters import less_is_better
+
+    if name in ("f1_mean", "created", "started", "ended", "id", "pinned", "priority"):
+        return True
+    measured = "/" in name or name.startswith(("l1_", "l2_", "l3_", "l4_"))
+    return measured and not less_is_better(name.rpartition(".")[0] or name)
