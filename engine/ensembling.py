@@ -6,6 +6,7 @@ Shapes: M members, N videos, C classes.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,7 @@ _SWEEPS = 5
 _GREEDY_ROUNDS = 25
 _CROSS_FITS = 5
 _EPS = 1e-12
+_TOGETHER = 256
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,36 @@ class Rescorer:
     probabilities_MNC: NDArray[np.float32]
     labels_N: NDArray[np.int64]
 
-    def mean(self, weights_M: ArrayLike) -> NDArray[np.float32]:
-        """Weighted sum of the members' probabilities [N, C]."""
-        members, videos, classes = self.probabilities_MNC.shape
-        weights = np.asarray(weights_M, np.float32)
-        summed: NDArray[np.float32] = weights @ self.probabilities_MNC.reshape(members, -1)
-        return summed.reshape(videos, classes)
-
     def predict(self, weights_M: ArrayLike) -> NDArray[np.int64]:
         """Leaf of every video [N]."""
-        predicted: NDArray[np.int64] = self.mean(weights_M).argmax(axis=1)
+        predicted: NDArray[np.int64] = self._predict(np.asarray(weights_M, np.float32)[None])[0]
+        return predicted
+
+    def predict_without(self, weights_M: ArrayLike) -> NDArray[np.int64]:
+        """Leaf of every video without each member in turn [M, N]; -1 where no other has a weight."""
+        others_MM = np.tile(np.asarray(weights_M, np.float32), (len(self.probabilities_MNC), 1))
+        np.fill_diagonal(others_MM, 0)
+        predicted = self._predict(others_MM)
+        predicted[~others_MM.any(axis=1)] = -1
+        return predicted
+
+    def _predict(self, weights_KM: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Leaf of every video under each of K weights [K, N]; some videos at a time, whose sums stay in the cache."""
+        members, videos, classes = self.probabilities_MNC.shape
+        predicted = np.empty((len(weights_KM), videos), np.int64)
+        for start in range(0, videos, _TOGETHER):
+            part = self.probabilities_MNC[:, start : start + _TOGETHER].reshape(members, -1)
+            sums_KNC = (weights_KM @ part).reshape(len(weights_KM), -1, classes)
+            predicted[:, start : start + _TOGETHER] = sums_KNC.argmax(axis=2)
         return predicted
 
     def score(self, weights_M: ArrayLike) -> HierarchicalScores:
         """Scores at every level."""
-        return hierarchical_scores(self.taxonomy, self.labels_N, self.predict(weights_M))
+        return self.score_of(self.predict(weights_M))
+
+    def score_of(self, predicted_N: NDArray[np.int64]) -> HierarchicalScores:
+        """Scores of predictions at every level."""
+        return hierarchical_scores(self.taxonomy, self.labels_N, predicted_N)
 
     def f1_mean(self, weights_M: ArrayLike) -> float:
         """F1-mean alone."""
@@ -68,7 +85,8 @@ class Rescorer:
 
     def rows(self, rows: NDArray[np.int64]) -> "Rescorer":
         """Of some videos alone."""
-        return Rescorer(self.taxonomy, self.probabilities_MNC[:, rows], self.labels_N[rows])
+        # `take` leaves rows of a member side by side in memory, which indexing does not.
+        return Rescorer(self.taxonomy, self.probabilities_MNC.take(rows, axis=1), self.labels_N[rows])
 
     @cached_property
     def _levels(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64], int]]:
@@ -83,15 +101,26 @@ class Rescorer:
         ]
 
 
-Search = Callable[[Rescorer], NDArray[np.float64]]
+# Told between two scores which share is done, 0 to 1; what it raises ends the search.
+Watch = Callable[[float], None]
 
 
-def equal_weights(scorer: Rescorer) -> NDArray[np.float64]:
+class Search(Protocol):
+    """Finds weights [M], the largest as 1."""
+
+    def __call__(self, scorer: Rescorer, watch: Watch = ..., /) -> NDArray[np.float64]: ...
+
+
+def _unwatched(share: float) -> None:
+    """Nobody looks on."""
+
+
+def equal_weights(scorer: Rescorer, _watch: Watch = _unwatched) -> NDArray[np.float64]:
     """One for every member."""
     return np.ones(len(scorer.probabilities_MNC))
 
 
-def greedy_weights(scorer: Rescorer) -> NDArray[np.float64]:
+def greedy_weights(scorer: Rescorer, watch: Watch = _unwatched) -> NDArray[np.float64]:
     """Forward selection with replacement (Caruana et al. 2004): add, one at a time, the member that helps most.
 
     Returns:
@@ -100,7 +129,8 @@ def greedy_weights(scorer: Rescorer) -> NDArray[np.float64]:
     members = len(scorer.probabilities_MNC)
     counts = np.zeros(members)
     best_counts, best = counts, -1.0
-    for _ in range(_GREEDY_ROUNDS):
+    for taken in range(_GREEDY_ROUNDS):
+        watch(taken / _GREEDY_ROUNDS)
         scores = [scorer.f1_mean(counts + one) for one in np.eye(members)]
         counts = counts + np.eye(members)[int(np.argmax(scores))]
         if max(scores) > best + _EPS:
@@ -109,7 +139,7 @@ def greedy_weights(scorer: Rescorer) -> NDArray[np.float64]:
     return weights
 
 
-def coordinate_weights(scorer: Rescorer) -> NDArray[np.float64]:
+def coordinate_weights(scorer: Rescorer, watch: Watch = _unwatched) -> NDArray[np.float64]:
     """Each weight in turn is moved along a grid, the others as they are, until none improves the score.
 
     It starts from the better of equal weights and the best member alone.
@@ -121,10 +151,11 @@ def coordinate_weights(scorer: Rescorer) -> NDArray[np.float64]:
     starts = [np.ones(members), *np.eye(members)]
     scores = [scorer.f1_mean(weights) for weights in starts]
     weights, best = starts[int(np.argmax(scores))].copy(), max(scores)
-    for _ in range(_SWEEPS):
+    for sweep in range(_SWEEPS):
         before = best
         for member in range(members):
-            for value in _GRID:
+            for place, value in enumerate(_GRID):
+                watch(((sweep * members + member) * len(_GRID) + place) / (_SWEEPS * members * len(_GRID)))
                 trial = weights.copy()
                 trial[member] = value
                 if trial.any() and (found := scorer.f1_mean(trial)) > best + _EPS:
@@ -140,10 +171,37 @@ SEARCHES: dict[str, Search] = {
     "greedy": greedy_weights,
     "coordinate": coordinate_weights,
 }
+SEARCHED = ("greedy", "coordinate")  # their weights are chosen by the score, which flatters it
+
+
+def searched(
+    scorer: Rescorer, folds_N: NDArray[np.int64], kind: str, seed: int, watch: Watch = _unwatched
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Weights [M] that a search finds, and every video's mean probabilities [N, C] cross-fitted: what it is worth."""
+    rounds = 1 + _cross_fits(folds_N)
+    done = 0
+
+    def search(part: Rescorer) -> NDArray[np.float64]:
+        nonlocal done
+        found = SEARCHES[kind](part, lambda share: watch((done + share) / rounds))
+        done += 1
+        watch(min(1.0, done / rounds))
+        return found
+
+    return search(scorer), cross_fitted(scorer, folds_N, search, seed)
+
+
+def _cross_fits(folds_N: NDArray[np.int64]) -> int:
+    """In how many rounds weights are searched without some of the videos; below 2 where there are too few videos."""
+    folds = len(np.unique(folds_N))
+    return folds if folds > 1 else min(_CROSS_FITS, len(folds_N))
 
 
 def cross_fitted(
-    scorer: Rescorer, folds_N: NDArray[np.int64], search: Search, seed: int
+    scorer: Rescorer,
+    folds_N: NDArray[np.int64],
+    search: Callable[[Rescorer], NDArray[np.float64]],
+    seed: int,
 ) -> NDArray[np.float32]:
     """Every video's mean probabilities [N, C] under weights that were searched without it: what the search is worth.
 
@@ -151,7 +209,7 @@ def cross_fitted(
     """
     parts = folds_N
     if len(np.unique(folds_N)) < 2:
-        count = min(_CROSS_FITS, len(folds_N))
+        count = _cross_fits(folds_N)
         if count < 2:
             return weighted_mean(equal_weights(scorer), scorer.probabilities_MNC)
         parts = stratified_folds(scorer.labels_N, count, seed)

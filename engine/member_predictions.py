@@ -23,6 +23,7 @@ from engine.models.checkpoint import WEIGHTS_FILE, load_classifier, load_spec
 from engine.stages.context import RunContext
 from engine.training.device import Compute
 from engine.training.meter import Speed
+from engine.validation import other_classes, written_validation
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def validation_of(
     missing: dict[str, list[MemberRun]] = {}
     for run in [run for member in members for run in member.runs]:
         source = run.classifier or run
-        written = _written_validation(source)
+        written = written_validation(source)
         if written is not None:
             found[id(run)] = written
         elif source.checkpoint is not None and source.fold != "full":
@@ -103,22 +104,6 @@ def taxonomy_of(run: MemberRun) -> Taxonomy:
     artifacts = run.run_dir / "artifacts"
     folders = [artifacts / "predictions", artifacts / "predictions-val"]
     return Predictions.open(next((folder for folder in folders if folder.is_dir()), folders[0])).taxonomy
-
-
-def other_classes(one: str, other: str) -> DataError:
-    """The error of members that cannot be averaged."""
-    return DataError(
-        f"inputs.members: {one} knows other classes than {other}; an ensemble is of models of the same data set"
-    )
-
-
-def _written_validation(run: MemberRun) -> Predictions | None:
-    folder = run.run_dir / "artifacts" / "predictions-val"
-    if not folder.is_dir():
-        return None
-    predictions = Predictions.open(folder)
-    fits = run.checkpoint is None or predictions.meta.get("checkpoint") == run.checkpoint.name
-    return predictions if fits and predictions.labels is not None else None
 
 
 def _written(run: MemberRun, split: Split, ids: Sequence[str]) -> NDArray[np.float32]:

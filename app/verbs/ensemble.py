@@ -2,21 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.output import print_json, print_table, run_json
 from app.verbs.run import quiet_wait, wait_for
 from engine.config.references import parse_reference
 from engine.errors import ConfigError
-from engine.format import printable, score
+from engine.format import printable
 from engine.workspace import Workspace
 
-if TYPE_CHECKING:
-    from engine.store.database import Store
-    from engine.store.views import RunDetail
-
 _KINDS = {"auto": "coordinate", "equal": "equal", "greedy": "greedy", "coordinate": "coordinate"}
-_CLASSIFYING = ("finetune", "baseline", "predict", "ensemble")
 
 
 def ensemble_runs(
@@ -28,7 +23,7 @@ def ensemble_runs(
         ConfigError: the weights are not usable.
         RunError: a reference names no run.
     """
-    from engine.config.stages import EnsembleConfig
+    from engine.ensemble_plan import check_classifies, ensemble_config, member_names
     from engine.store.database import Store
     from engine.store.queries import artifact_of, run_detail, run_row
     from engine.store.runs import find_run
@@ -43,26 +38,9 @@ def ensemble_runs(
     ]
     details = [run_detail(store, run_id) for run_id in ids]
     for detail in details:
-        if detail.run.stage not in _CLASSIFYING:
-            raise ConfigError(
-                f"run {detail.run.id} {printable(detail.run.name)} is a {detail.run.stage} run, which classifies "
-                f"nothing; name {', '.join(_CLASSIFYING[:-1])} or {_CLASSIFYING[-1]} runs"
-            )
-    data: dict[str, Any] = {}
-    if root := next((root for one in details if (root := one.config.get("data", {}).get("root"))), None):
-        data["root"] = root
-        if not (workspace.resolve(root) / "annotations" / "test.json").is_file():
-            data["split"] = None
-    config = EnsembleConfig.model_validate(
-        {
-            "stage": "ensemble",
-            "name": name or "ensemble",
-            "gpus": max(one.run.gpus for one in details),
-            "data": data,
-            "inputs": {"members": members},
-            "weights": parse_weights(weights, _member_names(store, details)),
-        }
-    )
+        check_classifies(detail)
+    weighted = parse_weights(weights, member_names(store, details))
+    config = ensemble_config(workspace, members, details, weighted, name or "ensemble")
     (run_id,) = submit(workspace, store, plan_config(workspace, store, config))
     code = (quiet_wait if as_json else wait_for)(workspace, [run_id], as_json=False)
     run = run_row(store, run_id)
@@ -78,31 +56,6 @@ def ensemble_runs(
         if "submission" in paths:
             print(f"submission file: {printable(paths['submission'])}")
     return code
-
-
-def _member_names(store: "Store", details: Sequence["RunDetail"]) -> list[str]:
-    """What the weights are of: the runs, folds of one model together."""
-    from engine.folds import name_together, together
-
-    groups = together(
-        [_model(store, one) for one in details], [one.config.get("data", {}).get("fold") for one in details]
-    )
-    return [name_together([details[position].run.name for position in group]) for group in groups]
-
-
-def _model(store: "Store", detail: "RunDetail") -> str:
-    """The model that a run is of; inputs that have a fold of their own count as their models."""
-    from engine.folds import model_of
-    from engine.store.queries import run_detail
-
-    roles = {given.role for given in detail.inputs}
-    folders = {role: path for role, path in detail.config.get("inputs", {}).items() if role not in roles}
-    inputs: list[Any] = [folders]
-    for given in detail.inputs:
-        source = run_detail(store, given.source_run)
-        own_fold = "fold" in source.config.get("data", {})
-        inputs.append([given.role, given.which, _model(store, source) if own_fold else source.run.id])
-    return model_of(detail.config, inputs)
 
 
 def parse_weights(text: str, members: Sequence[str]) -> dict[str, Any]:
@@ -131,43 +84,10 @@ def parse_weights(text: str, members: Sequence[str]) -> dict[str, Any]:
 
 def print_report(report: dict[str, Any]) -> None:
     """Members beside the ensemble, its honest estimate, and how sure it is."""
-    from engine.ensemble_report import shown_name
+    from engine.ensemble_text import report_lines, report_table
 
-    names = [printable(shown_name(one)) for one in report["members"]]
-    if report["ensemble"] is None:
-        print()
-        print_table(
-            ["member", "weight"],
-            [[name, f"{one['weight']:.2f}"] for name, one in zip(names, report["members"], strict=True)],
-            right=[1],
-        )
-        print("no estimate: a member has no validation predictions, as it was trained on all labelled videos")
-        return
-    levels = range(1, 1 + len(report["ensemble"]["levels"]))
-    head = [
-        "member",
-        "weight",
-        "f1_mean",
-        *(f"l{level} {kind}" for level in levels for kind in ("mic", "mac")),
-    ]
-    rows = [
-        [
-            name,
-            f"{one['weight']:.2f}" if "weight" in one else "",
-            score(one["f1_mean"]),
-            *(score(value) for pair in one["levels"] for value in pair),
-            score(one["without"]) if one.get("without") is not None else "",
-        ]
-        for name, one in zip([*names, "ensemble"], [*report["members"], report["ensemble"]], strict=True)
-    ]
+    head, rows = report_table(report)
     print()
-    print_table([*head, "without"], rows, right=range(1, len(head) + 1))
-    print(
-        f"on {report['videos']} validation videos; in sample {score(report['in_sample'])}, so about "
-        f"{max(0.0, report['selection_noise']):.4f} is selection noise; gain over {printable(report['best_member'])} "
-        f"{report['gain']:+.4f}"
-    )
-    if "interval" in report:
-        low, high = report["interval"]
-        least, most = report["gain_interval"]
-        print(f"95% interval: F1-mean {low:.4f} to {high:.4f}, gain {least:+.4f} to {most:+.4f}")
+    print_table(head, rows, right=range(1, len(head)))
+    for line in report_lines(report):
+        print(line)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 
 from engine.errors import RunError
 from engine.store import listing, models
@@ -277,6 +277,17 @@ def artifact_of(store: Store, run_id: int, kind: str) -> ArtifactRow | None:
     with store.connection() as connection:
         row = connection.execute(query, {"run": run_id}).first()
     return None if row is None else ArtifactRow(*row)
+
+
+def predicting_runs(store: Store, limit: int = 300) -> tuple[RunRow, ...]:
+    """The newest finished runs that wrote validation predictions, or classified with another's checkpoint."""
+    kinds = select(_artifact.id).where(_artifact.run_id == Run.id)
+    validated = kinds.where(_artifact.kind == "validation").exists()
+    predicted = and_(Run.stage == "predict", kinds.where(_artifact.kind == "predictions").exists())
+    newest = select(Run.id).where(Run.status == Status.FINISHED.value, _LISTED, or_(validated, predicted))
+    with store.connection() as connection:
+        ids = connection.scalars(newest.order_by(Run.id.desc()).limit(limit)).all()
+        return listing.run_rows(connection, Run.id.in_(ids))[::-1]
 
 
 def finished_by_hash(store: Store) -> dict[str, list[int]]:

@@ -16,6 +16,7 @@ from engine.ensembling import (
     equal_weights,
     greedy_weights,
     interval,
+    searched,
 )
 
 TAXONOMY = Taxonomy.from_codes([f"{top:02}{leaf:02}" for top in range(3) for leaf in range(4)])
@@ -167,3 +168,36 @@ def test_the_interval_holds_the_score_and_narrows_with_more_videos() -> None:
         assert span.high > found.f1_mean([1.0]) - 0.02
         widths.append(span.high - span.low)
     assert widths[1] < 0.5 * widths[0]
+
+
+@pytest.mark.parametrize(
+    "weights", [[1.0, 0.5, 2.0], [1000.0, 0.001, 0.0005], [1.0, 0.0, 0.3], [0.0, 0.7, 0.0]]
+)
+def test_predictions_without_each_member_are_those_of_its_weight_set_to_nothing(weights: list[float]) -> None:
+    found = scorer([1.0, 0.5, 2.0], videos=700)
+    without = found.predict_without(weights)
+    for member in range(3):
+        others = [0.0 if number == member else weight for number, weight in enumerate(weights)]
+        expected = found.predict(others) if any(others) else np.full(700, -1)
+        np.testing.assert_array_equal(without[member], expected)
+
+
+@pytest.mark.parametrize("kind", ["greedy", "coordinate"])
+def test_a_watched_search_tells_how_far_it_is_and_finds_the_same(kind: str) -> None:
+    found = scorer([1.0, 0.8, 1.2], videos=60)
+    folds = np.arange(60) % 3
+    told: list[float] = []
+    weights, honest = searched(found, folds, kind, 0, told.append)
+    np.testing.assert_array_equal(weights, SEARCHES[kind](found))
+    np.testing.assert_array_equal(honest, cross_fitted(found, folds, SEARCHES[kind], 0))
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.0, 1.0)
+
+
+def test_what_the_watcher_raises_ends_the_search() -> None:
+    def enough(share: float) -> None:
+        if share > 0.3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(scorer([1.0, 0.8], videos=40), np.zeros(40, np.int64), "coordinate", 0, enough)

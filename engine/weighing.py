@@ -1,0 +1,279 @@
+"""Members weighed by hand: what they predicted is loaded once, then scored under any weights, or searched.
+
+Nothing here needs torch: members whose runs wrote no validation predictions are left out, not classified.
+
+Shapes: M members, N videos, C classes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.agreement import Agreement, ClassFixes, agreement, class_fixes
+from engine.config.stages import EnsembleConfig
+from engine.data.predictions import Predictions
+from engine.ensemble_plan import check_classifies
+from engine.ensemble_report import scored_report
+from engine.ensembling import Watch, searched
+from engine.errors import DataError, ReeltopError, RunError
+from engine.format import printable
+from engine.members import Member, find_members
+from engine.metrics import HierarchicalScores
+from engine.store.database import Store
+from engine.store.queries import run_detail
+from engine.store.views import RunDetail, Status
+from engine.supervisor.needs import output_of
+from engine.supervisor.rows import Source
+from engine.validation import Aligned, aligned, written_validation
+from engine.workspace import Workspace
+
+_RESAMPLES = 200
+_SEED = EnsembleConfig.model_fields["seed"].default  # so that an ensemble run searches and resamples alike
+
+Told = Callable[[int, int, str], None]  # done, total, what is being loaded
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Members that can be averaged, with their predictions of the videos that all of them have.
+
+    Attributes:
+        run_ids: of each member its runs.
+        notes: one line for each run or member that is left out, or that is here only in part.
+        data: None where there are no members.
+    """
+
+    members: tuple[Member, ...] = ()
+    run_ids: tuple[tuple[int, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    data: Aligned | None = None
+
+    @property
+    def aligned(self) -> Aligned:
+        """The predictions.
+
+        Raises:
+            DataError: there are no members.
+        """
+        if self.data is None:
+            raise DataError("an ensemble needs members: choose runs that have validation predictions")
+        return self.data
+
+    @cached_property
+    def alone(self) -> tuple[HierarchicalScores, ...]:
+        """Each member's own scores."""
+        scorer = self.aligned.scorer
+        return tuple(scorer.score(one) for one in np.eye(len(self.members)))
+
+    @cached_property
+    def answers(self) -> NDArray[np.int64]:
+        """Each member's answers, leaf indices int64 [M, N]."""
+        scorer = self.aligned.scorer
+        return np.stack([scorer.predict(one) for one in np.eye(len(self.members))])
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        """How alike the members answer."""
+        scorer = self.aligned.scorer
+        return agreement(self.answers, scorer.labels_N, len(scorer.taxonomy.codes))
+
+    @cached_property
+    def best(self) -> int:
+        """The member that scores best alone."""
+        return int(np.argmax([scores.f1_mean for scores in self.alone]))
+
+    @property
+    def videos(self) -> int:
+        """Number of videos that all members have predictions of."""
+        return len(self.aligned.ids)
+
+    @property
+    def levels(self) -> int:
+        """Number of levels of the taxonomy."""
+        return self.aligned.scorer.taxonomy.levels
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What some weights are worth.
+
+    Attributes:
+        without: F1-mean without each member; None where no other has a weight.
+        fixes: of each level, coarsest first, what the ensemble makes right or wrong against the best member.
+    """
+
+    weights: tuple[float, ...]
+    scores: HierarchicalScores
+    without: tuple[float | None, ...]
+    fixes: tuple[tuple[ClassFixes, ...], ...]
+
+
+def gather(workspace: Workspace, store: Store, run_ids: Sequence[int], told: Told) -> Gathered:
+    """Load the validation predictions of runs; whatever does not fit is left out, with a note that says why.
+
+    A run that fits the first one's classes but shares no video with those before it is left out too.
+    """
+    notes: list[str] = []
+    paths, known = [], {}
+    for number, run_id in enumerate(dict.fromkeys(run_ids)):
+        told(number, 2 * len(run_ids), f"run {run_id}")
+        try:
+            detail = run_detail(store, run_id)
+            path = _output(workspace, store, detail)
+            find_members([path], workspace)
+        except (ReeltopError, OSError) as error:
+            notes.append(f"left out: {_reason(error)}")
+            continue
+        paths.append(path)
+        known[path.parent.parent] = run_id
+    members: list[Member] = []
+    validation: list[list[Predictions]] = []
+    shared: set[str] = set()
+    found = find_members(paths, workspace) if paths else []
+    for number, member in enumerate(found):
+        told(len(found) + number, 2 * len(found), member.name)
+        kept, predictions = _written(member, notes)
+        reason = _misfit(member, predictions, members, validation, shared)
+        if reason is not None:
+            notes.append(f"left out: {reason}")
+            continue
+        ids = _labelled(predictions)
+        shared = shared & ids if members else ids
+        members.append(kept)
+        validation.append(predictions)
+    told(1, 1, "")
+    return Gathered(
+        tuple(members),
+        tuple(tuple(known[run.run_dir] for run in member.runs) for member in members),
+        tuple(notes),
+        aligned(members, validation) if members else None,
+    )
+
+
+def weigh(gathered: Gathered, weights: Sequence[float]) -> Weighed:
+    """Score the members under weights, all of them and without each; one weight must be above 0."""
+    data = gathered.aligned
+    scorer = data.scorer
+    predicted_N = scorer.predict(weights)
+    scores = scorer.score_of(predicted_N)
+    without = [
+        None if len(one) and one[0] < 0 else scorer.f1_mean_of(one) for one in scorer.predict_without(weights)
+    ]
+    best_N = gathered.answers[gathered.best]
+    fixes = [
+        class_fixes(scorer.taxonomy, level, scorer.labels_N, best_N, predicted_N)
+        for level in range(1, gathered.levels + 1)
+    ]
+    return Weighed(tuple(weights), scores, tuple(without), tuple(fixes))
+
+
+def given_report(gathered: Gathered, weights: Sequence[float]) -> dict[str, Any]:
+    """The report of an ensemble run (see `engine.ensemble_report`) on given weights: how sure their score is."""
+    scorer = gathered.aligned.scorer
+    weights_M = np.asarray(weights, np.float64)
+    predicted_N = scorer.predict(weights_M)
+    return _report(gathered, "given", weights_M, predicted_N)
+
+
+def search_report(gathered: Gathered, kind: str, watch: Watch) -> dict[str, Any]:
+    """The report of an ensemble run on weights that a search finds: its `ensemble` scores are cross-fitted ones.
+
+    Args:
+        watch: told which share is done; what it raises ends the search.
+    """
+    data = gathered.aligned
+    weights_M, honest_NC = searched(data.scorer, data.folds_N, kind, _SEED, watch)
+    return _report(gathered, kind, weights_M, honest_NC.argmax(axis=1))
+
+
+def _report(
+    gathered: Gathered, kind: str, weights_M: NDArray[np.float64], honest_N: NDArray[np.int64]
+) -> dict[str, Any]:
+    data = gathered.aligned
+    return scored_report(
+        gathered.members,
+        kind,
+        weights_M,
+        data.scorer,
+        honest_N,
+        data.scorer.score_of(honest_N),
+        folds=len(np.unique(data.folds_N)),
+        resamples=_RESAMPLES,
+        seed=_SEED,
+    )
+
+
+def _output(workspace: Workspace, store: Store, detail: RunDetail) -> Path:
+    """The checkpoint or predictions with which an ensemble run would take this run as a member."""
+    run = detail.run
+    check_classifies(detail)
+    if run.status is not Status.FINISHED:
+        raise RunError(
+            f"run {run.id} {printable(run.name)} is {run.status}: only finished runs can be members"
+        )
+    source = Source("members", None, run.id, run.name, run.directory, run.status, deleted=False)
+    return workspace.resolve(f"{run.directory}/{output_of(store, source)}")
+
+
+def _written(member: Member, notes: list[str]) -> tuple[Member, list[Predictions]]:
+    """The member's runs that wrote validation predictions, and these; what is missing or broken becomes a note."""
+    runs, found = [], []
+    for run in member.runs:
+        try:
+            predictions = written_validation(run.classifier or run)
+        except (DataError, OSError) as error:
+            notes.append(f"left out: {_reason(error)}")
+            continue
+        if predictions is not None:
+            runs.append(run)
+            found.append(predictions)
+        elif len(member.runs) > 1:
+            notes.append(
+                f"left out: {printable(run.config.name)} of {printable(member.name)}: no validation predictions"
+            )
+    return Member(member.name, runs), found
+
+
+def _labelled(predictions: Sequence[Predictions]) -> set[str]:
+    return {
+        video
+        for one in predictions
+        if one.labels is not None
+        for video, label in zip(one.ids, one.labels.tolist(), strict=True)
+        if label >= 0
+    }
+
+
+def _misfit(
+    member: Member,
+    predictions: Sequence[Predictions],
+    members: Sequence[Member],
+    validation: Sequence[Sequence[Predictions]],
+    shared: set[str],
+) -> str | None:
+    """Why a member cannot be averaged with those before it."""
+    name = printable(member.name)
+    if not predictions:
+        full = any(run.fold == "full" for run in member.runs)
+        why = "it was trained on all labelled videos" if full else "none are there of its checkpoint"
+        return f"{name}: no validation predictions ({why})"
+    codes = (validation[0][0] if validation else predictions[0]).taxonomy.codes
+    if any(one.taxonomy.codes != codes for one in predictions):
+        return f"{name}: knows other classes than {printable((members or [member])[0].name)}"
+    ids = _labelled(predictions)
+    if not ids:
+        return f"{name}: none of its validation videos has a label"
+    if members and not shared & ids:
+        return (
+            f"{name}: no validation video in common with {', '.join(printable(one.name) for one in members)}"
+        )
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return printable(str(error))
