@@ -11,6 +11,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from engine.store.models import LevelScore, Run, RunParam, RunTag
 
+AnySelect = Select[*tuple[Any, ...]]
 _LEVEL = re.compile(r"l([1-9])_(micro|macro|accuracy)")
 _SCORES: dict[str, InstrumentedAttribute[float | None]] = {
     "micro": LevelScore.f1_micro,
@@ -48,7 +49,7 @@ def level_of(name: str) -> tuple[int, InstrumentedAttribute[float | None]] | Non
     return None if match is None else (int(match[1]), _SCORES[match[2]])
 
 
-def level_scores(name: str) -> Select[Any] | None:
+def level_scores(name: str) -> AnySelect | None:
     """Run and score, for the runs that have the level's score `name`."""
     level = level_of(name)
     if level is None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.store import listing
 from engine.store.criteria import COLUMNS
 from engine.store.database import Store
-from engine.store.derived import DURATION, level_of, level_scores
+from engine.store.derived import DURATION, AnySelect, level_of, level_scores
 from engine.store.filters import (
     FLAG_KEYS,
     MOMENT_KEYS,
@@ -50,7 +50,23 @@ _HELP = {
     "duration": "how long it took",
     "tag": "its tags",
     "notes": "what people wrote about it",
-    "pinned": "kept in sight",
+    "pinned": "whether it is pinned",
+    "intent": "what a person wants of it",
+    "host": "the machine it ran on",
+    "devices": "what it ran on there",
+    "waiting_for": "why it waits",
+    "error": "why it failed",
+    "config_hash": "alike for equal settings",
+    "git_sha": "the version of the code",
+    "git_dirty": "whether the code was changed since",
+    "directory": "where its files are",
+    "seed": "what its random choices derive from",
+    "attempt": "how often it was begun",
+    "priority": "higher ones leave the queue first",
+    "gpus": "how many GPUs it asks for",
+    "exit_code": "how its process ended",
+    "pid": "its process",
+    "heartbeat": "its last sign of life",
     "f1_mean": "best mean of the levels' F1",
 }
 
@@ -149,7 +165,7 @@ def known_values(store: Store, name: str, most: int = 200) -> tuple[str, ...]:
         return ("true", "false")
     with store.connection() as connection:
         column: InstrumentedAttribute[Any]
-        query: Select[Any]
+        query: AnySelect
         if name == "tag":
             column, query = RunTag.tag, select(RunTag.tag)
         elif name in RUN_KEYS and name not in MOMENT_KEYS and name != "duration":
@@ -273,7 +289,7 @@ def _values(
     return found
 
 
-def _query(name: str, keys: KnownKeys) -> tuple[Select[Any], InstrumentedAttribute[int]] | None:
+def _query(name: str, keys: KnownKeys) -> tuple[AnySelect, InstrumentedAttribute[int]] | None:
     """Run and value, for what `name` means; and the column of runs to narrow it by."""
     if name == "tag":
         return select(RunTag.run_id, RunTag.tag).order_by(RunTag.run_id, RunTag.tag), RunTag.run_id

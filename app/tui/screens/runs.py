@@ -74,7 +74,8 @@ class Runs(RunMarking):
         super().on_screen_resume()
         self.marks_changed()
 
-    def on_screen_suspend(self, event: events.ScreenSuspend) -> None:
+    @on(events.ScreenSuspend)
+    def _suspended(self, event: events.ScreenSuspend) -> None:
         if isinstance(self.app.screen, Dialog):  # the table behind a dialog follows it
             event.prevent_default()
 

@@ -108,11 +108,15 @@ class RunTable(ScrollView, can_focus=True):
 
     def choose(self, columns: Sequence[Column]) -> None:
         """Show these columns; none: those of the beginning."""
-        widths = {column.key: column.width for column in self._chosen}
-        if [column.key for column in columns] != list(widths):
-            self._chosen = tuple(columns)
-            self._first_column = 0
-            self.refresh()
+        before, after = [column.key for column in self._chosen], [column.key for column in columns]
+        if before == after:
+            return
+        added = (bool(before) and after[:-1] == before) or (not before and after[:-1] == list(self.keys))
+        self._chosen = tuple(columns)
+        self._first_column = min(self._first_column, max(0, scrollable(self._chosen) - 1)) if before else 0
+        while added and self._more_columns:  # the new one is what a person wants to see
+            self._first_column += 1
+        self.refresh()
 
     def show(self, page: TablePage, offset: int, *, anew: bool) -> None:
         """Hold the lines of `page`, which begin at `offset`; `anew` after another filter, order or grouping."""

@@ -184,4 +184,4 @@ async def test_a_run_that_is_deleted_while_shown_says_so(
             pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.current_run() is not None
         )
         delete_run(store, runs["model-3"])
-        await settled(pilot, lambda: "no run 1" in str(app.screen.query_one("RunHead").content))
+        await settled(pilot, lambda: "run 1 is gone" in str(app.screen.query_one("RunHead").content))
