@@ -16,10 +16,14 @@ _SHORT_OF_METRIC = ".last"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the word that is being typed begins, what is typed of it, and, for a value, of which key it is."""
+    """Where the word that is being typed begins, what is typed of it, and, for a value, of which key it is.
+
+    `term` is where the condition begins that the word is a part of.
+    """
 
     start: int
     typed: str
+    term: int
     key: str | None = None
 
 
@@ -28,9 +32,9 @@ def place_at(text: str, cursor: int) -> Place | None:
     before = text[:cursor]
     match = _VALUE.search(before)
     if match is not None:
-        return Place(match.start("value"), match["value"].lstrip("\"'"), match["key"])
+        return Place(match.start("value"), match["value"].lstrip("\"'"), match.start("key"), match["key"])
     match = _KEY.search(before)
-    return None if match is None else Place(match.start("key"), match["key"])
+    return None if match is None else Place(match.start("key"), match["key"], match.start("key"))
 
 
 def key_candidates(typed: str, keys: Sequence[Key]) -> tuple[str, ...]:

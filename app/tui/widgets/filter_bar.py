@@ -160,13 +160,9 @@ class FilterBar(Vertical):
         words.display = bool(self._candidates) and typing
         if self._candidates:
             words.update(self._words())
-        # What is still being typed is not wrong yet.
-        early = words.display and self._place is not None and self._error is not None
-        told = (
-            self._error
-            if not (early and self._place and self._error and self._error[1] >= self._place.start)
-            else None
-        )
+        told = self._error
+        if told is not None and words.display and self._place is not None and told[1] >= self._place.term:
+            told = None  # what is still being typed is not wrong yet
         error.set_class(told is not None, "-shown")
         if told is None:
             return

@@ -111,7 +111,7 @@ class RunTable(ScrollView, can_focus=True):
         before, after = [column.key for column in self._chosen], [column.key for column in columns]
         if before == after:
             return
-        added = (bool(before) and after[:-1] == before) or (not before and after[:-1] == list(self.keys))
+        added = bool(self._lines) and after[:-1] == (before or list(self.keys))
         self._chosen = tuple(columns)
         self._first_column = min(self._first_column, max(0, scrollable(self._chosen) - 1)) if before else 0
         while added and self._more_columns:  # the new one is what a person wants to see
@@ -183,6 +183,13 @@ class RunTable(ScrollView, can_focus=True):
             return
         self._first_column = max(0, min(self._first_column + by, scrollable(self._chosen) - 1))
         self.refresh()
+
+    def on_resize(self) -> None:
+        while (
+            self._first_column
+            and not windowed(self._chosen, self._first_column - 1, self._room, self._gap)[1]
+        ):
+            self._first_column -= 1
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
