@@ -60,9 +60,11 @@ def where(detail: RunDetail) -> list[tuple[str, str]]:
     facts += [
         (name, printable(value)) for name, value in (("host", run.host), ("devices", run.devices)) if value
     ]
-    facts += [
-        (printable(name), printable(str(value))) for name, value in detail.env.items() if value is not None
-    ]
+    for name, value in detail.env.items():
+        if name == "packages":
+            facts.append((name, f"{len(str(value).splitlines())}, listed on the tab Config"))
+        elif value is not None:
+            facts.append((printable(name), printable(str(value))))
     return facts
 
 

@@ -8,7 +8,12 @@ from app.tui.troubles import one_line
 from engine.store.views import ClassScore, MetricSummary, RunDetail, RunPage, RunRow, Series
 
 if TYPE_CHECKING:
+    from engine.comparison import Comparison
+    from engine.confusions import Confusions
     from engine.store.database import Store
+    from engine.store.lineage import Lineage
+    from engine.store.live import Health, Standing
+    from engine.workspace import Workspace
 
 
 class Request(Protocol):
@@ -47,6 +52,32 @@ class WaitingRuns:
 
 
 @dataclass(frozen=True, slots=True)
+class Standings:
+    """Fold, epochs, last and best values of runs, by id."""
+
+    every: ClassVar[float] = 0.5
+
+    run_ids: tuple[int, ...]
+
+    def answer(self, store: "Store") -> "dict[int, Standing]":
+        from engine.store.live import standings
+
+        return standings(store, self.run_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthOfRuns:
+    """Of every live run what alerts are made from."""
+
+    every: ClassVar[float] = 5.0
+
+    def answer(self, store: "Store") -> "tuple[Health, ...]":
+        from engine.store.live import health
+
+        return health(store)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A window of the runs that match a filter."""
 
@@ -79,18 +110,27 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class SeriesOf:
-    """A series of a run, at most `max_points` buckets of it."""
+    """A series of a run, or its part between two steps, at most `max_points` buckets of it."""
 
     every: ClassVar[float] = 0.4
 
     run_id: int
     key: str
     max_points: int = 400
+    first_step: int | None = None
+    last_step: int | None = None
 
     def answer(self, store: "Store") -> Series:
         from engine.store.queries import series
 
-        return series(store, self.run_id, self.key, max_points=self.max_points)
+        return series(
+            store,
+            self.run_id,
+            self.key,
+            max_points=self.max_points,
+            first_step=self.first_step,
+            last_step=self.last_step,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +179,61 @@ class LogEnd:
         except OSError as error:
             return (f"the log cannot be read: {one_line(error)}",)
         return tuple(tail.lines[-self.lines :])
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionsOf:
+    """What a run's best state takes for what; read from its directory."""
+
+    every: ClassVar[float] = 5.0
+
+    workspace: "Workspace"
+    run_id: int
+
+    def answer(self, store: "Store") -> "Confusions":
+        from engine.confusions import confusions_of
+
+        return confusions_of(self.workspace, store, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LineageOf:
+    """What a run builds on and what builds on it."""
+
+    every: ClassVar[float] = 1.0
+
+    run_id: int
+
+    def answer(self, store: "Store") -> "Lineage":
+        from engine.store.lineage import lineage
+
+        return lineage(store, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Runs beside each other; those that are not there are told, not missed."""
+
+    every: ClassVar[float] = 1.0
+
+    run_ids: tuple[int, ...]
+
+    def answer(self, store: "Store") -> "Comparison":
+        from engine.comparison import compare
+
+        return compare(store, self.run_ids, skip_gone=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassNames:
+    """What people call the classes that the runs know, by code; read from their directories and data."""
+
+    every: ClassVar[float] = 30.0
+
+    workspace: "Workspace"
+    run_ids: tuple[int, ...]
+
+    def answer(self, store: "Store") -> dict[str, str]:
+        from engine.comparison import class_names
+
+        return class_names(self.workspace, store, self.run_ids)

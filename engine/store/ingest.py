@@ -195,6 +195,10 @@ class _Batch:
 
     def _checkpoint(self, record: Checkpoint) -> None:
         table = models.Checkpoint
+        known = select(table.pinned).where(
+            table.run_id == self._run_id, table.path == record.path, table.deleted_at.is_(None)
+        )
+        pinned = bool(self._connection.scalar(known.limit(1)))  # a resumed run reports its checkpoint again
         self._connection.execute(
             delete(table).where(
                 table.run_id == self._run_id, table.path == record.path, table.kind == record.kind
@@ -212,6 +216,7 @@ class _Batch:
                 "bytes": record.bytes,
                 "sha256": record.sha256,
                 "f1_mean": _number(record.f1_mean),
+                "pinned": pinned,
             },
         ).scalar_one()
         self._connection.execute(

@@ -14,6 +14,7 @@ from engine.errors import ReeltopError, RunError, StoreError
 from engine.store.database import Store, shown_url
 from engine.store.manifest import restore_run
 from engine.store.models import Run
+from engine.store.saved import match_disk
 from engine.supervisor.intake import Intake
 from engine.supervisor.launch import MANIFEST_FILE
 from engine.workspace import Workspace
@@ -86,6 +87,7 @@ def _fill(workspace: Workspace, url: str, progress: Callable[[int, int], None] |
             intake = Intake(run_id, folder, 0)
             try:
                 intake.take_all(store)
+                match_disk(store, run_id, folder)
             except (ReeltopError, SQLAlchemyError, OSError) as error:
                 first_line = str(error).partition("\n")[0]
                 problems.append(f"{folder.name}: its records are only partly taken in ({first_line})")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from engine.errors import DataError
+from engine.pins import is_pinned
 from engine.recorder import Recorder
 
 TRAINER_FILE = "trainer.pt"
@@ -129,7 +130,7 @@ class CheckpointFolder:
 
     def _remove_old(self) -> None:
         for saved in self.saved()[: -self.keep]:
-            if self.best is None or saved.step != self.best.step:
+            if (self.best is None or saved.step != self.best.step) and not is_pinned(saved.folder):
                 self._remove(saved.folder)
                 self.recorder.checkpoint_deleted(saved.folder)
 

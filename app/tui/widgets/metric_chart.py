@@ -1,28 +1,66 @@
-"""One series as a chart: its name and last value in the frame, the line inside."""
+"""One series as a chart: its name and last value in the frame, the line inside, values at the crosshair below."""
 
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
+from textual.message import Message
 
+from app.tui import curves
+from app.tui.curves import Clock, Limits, Look
+from app.tui.widgets.gestures import AllWanted, Moved, Pointed
 from app.tui.widgets.label import Label
-from engine.format import number, printable
+from engine.format import count, duration, number, printable
 from engine.store.views import MetricSummary, Series, SeriesPoint
+
+if TYPE_CHECKING:
+    from app.tui.widgets.plot import Drawing, Plot
 
 _PLOT_MODULE = "app.tui.widgets.plot"
 _SMALLEST = (16, 4)
 
 
 class MetricChart(Container):
-    """Draws what it is given; at most once a message, and only what has changed."""
+    """Draws what it is given; at most once a message, and only what has changed.
 
-    def __init__(self, key: str, *, widget_id: str | None = None) -> None:
+    By itself it follows the keys and the mouse of its plot; who wants several charts to move together listens to
+    `Looked` and `PointedAt`.
+    """
+
+    class Looked(Message):
+        """A person looks at the chart in another way."""
+
+        def __init__(self, chart: "MetricChart", look: Look) -> None:
+            super().__init__()
+            self.chart = chart
+            self.look = look
+
+    class PointedAt(Message):
+        """The crosshair is wanted at `x`, or gone."""
+
+        def __init__(self, chart: "MetricChart", x: float | None) -> None:
+            super().__init__()
+            self.chart = chart
+            self.x = x
+
+    def __init__(self, key: str, *, widget_id: str | None = None, from_zero: bool = False) -> None:
         super().__init__(id=widget_id, classes="panel")
         self.key = key
-        self._series: Series | None = None
-        self._log_y = False
-        self._drawn: tuple[tuple[SeriesPoint, ...], bool] | None = None
+        self.look = Look()
+        self._from_zero = from_zero
+        self._clock = Clock()
+        self._whole: Series | None = None
+        self._part: Series | None = None
+        self._y_window: Limits | None = None
+        self._cursor: float | None = None
+        self._note = ""
+        self._drawn: object = None
         self._loading = False
 
     def compose(self) -> ComposeResult:
@@ -37,18 +75,60 @@ class MetricChart(Container):
         """How many points make sense in this width: two a cell, that is what braille can show."""
         return max(80, min(800, (self.size.width // 20 + 1) * 40))
 
+    @property
+    def steps_wanted(self) -> tuple[int, int] | None:
+        """The steps in sight, of which the store knows more points than are drawn; None for all."""
+        if self.look.window is None or self._whole is None:
+            return None
+        return curves.steps_of(
+            self.look.window, self._whole.points, self._own_clock, self._unit, over_time=self._over_time
+        )
+
+    @property
+    def points(self) -> Sequence[SeriesPoint]:
+        """What is drawn."""
+        whole = self._whole.points if self._whole else ()
+        if self.look.window is None or self._part is None:
+            return whole
+        return curves.joined(whole, self._part.points)
+
+    @property
+    def points_in_sight(self) -> Sequence[SeriesPoint]:
+        """Of what is drawn the part between the edges of the chart."""
+        window = self.look.window
+        if window is None:
+            return self.points
+        clock, unit = self._own_clock, self._unit
+        return [point for point in self.points if window[0] <= clock.x(point, unit) <= window[1]]
+
+    def picture(self, title: str) -> str | None:
+        """The chart as SVG, as it is drawn now; None without points. `title` goes before the name of the series."""
+        if not self.points:
+            return None
+        from app.tui.widgets.chart_picture import picture
+
+        return picture(
+            f"{title}  {self.key}", self._drawing(self.points), self._unit, self.app.theme_variables
+        )
+
     def show_key(self, key: str) -> None:
         """Become the chart of another series."""
         if key != self.key:
             self.key = key
+            self._y_window = None
             self.show(None)
 
     def show(self, series: Series | None, note: str = "") -> None:
         """Show a series, or that there is none; `note` is put in the lower edge."""
-        self._series = series
+        self._whole, self._note = series, note
         if series is None:
+            self._part = None
             self.show_summary(None)
-        self.border_subtitle = Content(printable(note))
+        self._draw()
+
+    def show_part(self, series: Series) -> None:
+        """The finer points of what is in sight."""
+        self._part = series
         self._draw()
 
     def show_summary(self, summary: MetricSummary | None) -> None:
@@ -57,10 +137,23 @@ class MetricChart(Container):
         shown = f"{self.key} {number(last)}" if last is not None else self.key
         self.border_title = Content(printable(shown))
 
-    def set_log(self, log_y: bool) -> None:
-        """Logarithmic value axis, or linear."""
-        self._log_y = log_y
+    def set_look(self, look: Look, clock: Clock | None = None) -> None:
+        """Look at it this way."""
+        if look.window is None:
+            self._part = None
+        if look.axis != self.look.axis:
+            self._cursor = self._part = None  # they are of other units
+        if look.log_y != self.look.log_y:
+            self._y_window = None
+        self.look = look
+        self._clock = clock or self._clock
         self._draw()
+
+    def set_cursor(self, x: float | None) -> None:
+        """The crosshair, with the values there in the lower edge."""
+        if x != self._cursor:
+            self._cursor = x
+            self._draw()
 
     def on_resize(self) -> None:
         self._draw()
@@ -69,38 +162,141 @@ class MetricChart(Container):
         super().notify_style_update()
         self._drawn = None
 
+    @on(Moved)
+    def _moved(self, event: Moved) -> None:
+        event.stop()
+        if event.y is not None:
+            self._y_window = event.y
+            self._draw()
+        xs = [self._own_clock.x(point, self._unit) for point in (self._whole.points if self._whole else ())]
+        if event.x is None or not xs:
+            return
+        window = curves.within(event.x, curves.limits(xs, 0.0))
+        if window is None:
+            self._y_window = None
+        self._change(replace(self.look, window=window))
+
+    @on(AllWanted)
+    def _all_wanted(self, event: AllWanted) -> None:
+        event.stop()
+        self._y_window = None
+        self._change(replace(self.look, window=None))
+
+    @on(Pointed)
+    def _pointed(self, event: Pointed) -> None:
+        event.stop()
+        self.set_cursor(event.x)
+        self.post_message(self.PointedAt(self, event.x))
+
+    def _change(self, look: Look) -> None:
+        self.set_look(look)
+        self.post_message(self.Looked(self, look))
+
+    @property
+    def _over_time(self) -> bool:
+        return self._whole is not None and self._whole.axis == "time"
+
+    @property
+    def _own_clock(self) -> Clock:
+        if self._clock.origin is None and self._whole is not None and self._whole.points:
+            return replace(self._clock, origin=self._whole.points[0].time)
+        return self._clock
+
+    @property
+    def _unit(self) -> str:
+        return self._clock.unit(self.look.axis, over_time=self._over_time)
+
     def _say(self, text: str) -> None:
-        if self.is_mounted:
-            self.query_one(".chart-empty", Label).update(text)
+        for label in self.query(Label):  # none any more once it is being taken away
+            label.update(text)
 
     def _draw(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self.children:
             return
         width, height = self.size
-        points = self._series.points if self._series else ()
+        points = self.points
         fits = width >= _SMALLEST[0] and height >= _SMALLEST[1]
-        unknown = self._series is None and self.has_class("-drawn")  # nothing flickers while it is asked for
+        unknown = self._whole is None and self.has_class("-drawn")  # nothing flickers while it is asked for
         visible = (bool(points) or unknown) and fits
         self.set_class(visible, "-drawn")
+        self._tell()
         if not visible:
             self._say("no points yet" if fits or not points else "")
             return
+        if (plot := self._plot()) is None:
+            return
+        state = (tuple(points), self.look, self._own_clock, self._y_window, self._cursor)
+        if points and self._drawn != state:
+            self._drawn = state
+            plot.draw(self._drawing(points))
+
+    def _plot(self) -> "Plot | None":
         if _PLOT_MODULE not in sys.modules:
             if not self._loading:
                 self._loading = True
                 self.loading = True
                 self.run_worker(self._import, name="plot", group="plot", thread=True)
-            return
+            return None
         from app.tui.widgets.plot import Plot
 
         if (plot := next(iter(self.query(Plot)), None)) is None:
             self.mount(Plot())
             self.call_after_refresh(self._draw)
+        return plot
+
+    def _drawing(self, points: Sequence[SeriesPoint]) -> "Drawing":
+        from app.tui.widgets.plot import Drawing, Line
+
+        look, clock, unit = self.look, self._own_clock, self._unit
+        raw = curves.scaled(curves.coordinates(points, clock, unit), log_y=look.log_y)
+        xs = [x for x, _ in raw]
+        window = look.window or curves.limits(xs, 0.0)
+        lines = [Line(tuple(raw), self._colour("accent"))]
+        if look.smoothing:
+            span = window[1] - window[0]
+            mean = curves.smoothed(points, clock, unit, look.smoothing, span)
+            lines = [
+                Line(tuple(raw), self._colour("accent-muted"), "."),
+                Line(tuple(curves.scaled(mean, log_y=look.log_y)), self._colour("accent")),
+            ]
+        ys = [y for x, y in raw if y is not None and window[0] <= x <= window[1]]
+        ys = ys or [y for _, y in raw if y is not None] or [0.0]
+        if self._from_zero and not look.log_y:
+            ys = [*ys, 0.0]
+        return Drawing(
+            lines=tuple(lines),
+            x_limits=window,
+            y_limits=self._y_window or curves.limits(ys, 0.04),
+            x_label=axis_label(unit, window),
+            log_y=look.log_y,
+            cursor=self._cursor
+            if self._cursor is not None and window[0] <= self._cursor <= window[1]
+            else None,
+            cursor_style=self._colour("secondary"),
+        )
+
+    def _tell(self) -> None:
+        """The lower edge: the values under the crosshair, else how the chart is drawn."""
+        points = self.points
+        if self._cursor is None or not points:
+            self.border_subtitle = Content(printable(self._note))
             return
-        if self._drawn != (points, self._log_y):
-            self._drawn = (points, self._log_y)
-            is_time = self._series is not None and self._series.axis == "time"
-            plot.draw(points, self._colour(), log_y=self._log_y, is_time=is_time)
+        clock, unit = self._own_clock, self._unit
+        point = curves.nearest(points, clock, unit, self._cursor)
+        if point is None:
+            return
+        x = clock.x(point, unit)
+        parts = [
+            f"{unit if unit in ('step', 'epoch') else ''} {exact_label(unit, x)}".strip(),
+            number(point.value),
+        ]
+        if point.count > 1:
+            parts.append(f"{number(point.min)} to {number(point.max)}")
+        if self.look.smoothing:
+            window = self.look.window or curves.limits([clock.x(each, unit) for each in points], 0.0)
+            line = curves.smoothed(points, clock, unit, self.look.smoothing, window[1] - window[0])
+            parts.append(f"smoothed {number(next(y for at, y in line if at == x))}")
+        self.border_subtitle = Content("  ".join(parts))
 
     def _import(self) -> None:
         import app.tui.widgets.plot  # noqa: F401
@@ -112,5 +308,36 @@ class MetricChart(Container):
         self.loading = False
         self._draw()
 
-    def _colour(self) -> str:
-        return self.app.theme_variables.get("accent", "default")
+    def _colour(self, name: str) -> str:
+        return self.app.theme_variables.get(name, "default")
+
+
+def axis_label(unit: str, window: Limits) -> Callable[[float], str]:
+    """How ticks are written: exactly where they lie close together."""
+    span = window[1] - window[0]
+    if unit == "relative":
+        return duration
+    if unit == "time":
+        return lambda value: _moment(
+            value, "%m-%d %H:%M" if span > 86400 else "%H:%M" if span > 600 else "%H:%M:%S"
+        )
+    if unit == "epoch":
+        return lambda value: number(value, 4)
+    if span < 1e-3 * max(abs(window[0]), abs(window[1])) * 5:
+        return lambda value: f"{value:,.0f}"
+    return count
+
+
+def exact_label(unit: str, x: float) -> str:
+    if unit == "step":
+        return f"{x:,.0f}"
+    if unit == "epoch":
+        return f"{x:.2f}"
+    return duration(x) if unit == "relative" else _moment(x, "%Y-%m-%d %H:%M:%S")
+
+
+def _moment(seconds: float, pattern: str) -> str:
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().strftime(pattern)
+    except (OverflowError, ValueError, OSError):
+        return "-"

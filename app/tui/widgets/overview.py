@@ -1,19 +1,24 @@
-"""What a run is, in one page: the error first where it failed, then inputs, scores, outputs and surroundings."""
+"""What a run is, in one page: the error first where it failed, then inputs, scores, series, settings, surroundings."""
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 
 from app.tui import facts
+from app.tui.states import GLYPHS
 from app.tui.widgets.label import Label
-from engine.format import printable, size
+from engine.format import number, printable, size
 from engine.store.views import RunDetail, Status
 
 _NAME_CELLS = 14
+_MOST_SERIES = 8
+_FIRST = ("train/loss", "val/loss", "val/f1_mean", "train/lr", "train/grad_norm")
+
+Pairs = list[tuple[str, str]]
 
 
 class Overview(VerticalScroll):
-    """Scrolls; every value is shown as it is."""
+    """Scrolls; every value is shown as it is. Settings stand beside the scores where there is room, else below."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,7 +26,10 @@ class Overview(VerticalScroll):
         self._log: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield Label("loading", classes="overview-text")
+        yield Label("loading", classes="overview-error")
+        with Horizontal(classes="overview-columns"):
+            yield Label("", classes="overview-text")
+            yield Label("", classes="overview-text")
 
     def show(self, detail: RunDetail) -> None:
         """Show the run."""
@@ -33,34 +41,83 @@ class Overview(VerticalScroll):
         self._log = lines
         self._draw()
 
+    @property
+    def rows(self) -> list[list[str]]:
+        """Everything shown as names and values."""
+        if self._detail is None:
+            return []
+        error = [("error", self._detail.run.error)] if self._detail.run.error else []
+        sections = [*_left(self._detail), *_right(self._detail)]
+        return [[name, value] for name, value in [*error, *(pair for _, pairs in sections for pair in pairs)]]
+
     def _draw(self) -> None:
         if self._detail is None or not self.is_mounted:
             return
         detail = self._detail
+        head, *columns = self.query(Label)
         lines: list[Content] = []
         if detail.run.error or detail.run.status in (Status.FAILED, Status.CRASHED):
-            lines.append(
-                Content.styled(f"✗ {printable(detail.run.error or 'no reason is known')}", "bold $text-error")
-            )
-            lines += [Content.styled(f"  {line}", "$foreground-muted") for line in self._log]
+            glyph = GLYPHS[detail.run.status]
+            reason = printable(detail.run.error or "no reason is known", keep_newlines=True)
+            lines.append(Content.styled(f"{glyph} {reason}", "bold $text-error"))
+            if self._log:
+                lines += [Content.styled(f"  {line}", "$foreground-muted") for line in self._log]
+                lines.append(
+                    Content.styled("  the end of its log: e on the tab Log finds errors", "$text-accent")
+                )
             lines.append(Content(""))
-        for heading, pairs in (
-            ("run", facts.what(detail)),
-            ("scores", facts.scores(detail)),
-            ("outputs", _outputs(detail)),
-            ("to repeat it", [("folder", printable(detail.run.directory)), *facts.where(detail)]),
-        ):
-            if pairs:
-                lines.append(Content.styled(heading, "bold $text-accent"))
-                lines += [
-                    Content.assemble((f"  {name:{_NAME_CELLS}} ", "$foreground-muted"), value)
-                    for name, value in pairs
-                ]
-                lines.append(Content(""))
-        self.query_one(Label).update(Content("\n").join(lines))
+        head.display = bool(lines)
+        head.update(Content("\n").join(lines))
+        for column, sections in zip(columns, (_left(detail), _right(detail)), strict=True):
+            column.update(Content("\n").join(_written(sections)))
 
 
-def _outputs(detail: RunDetail) -> list[tuple[str, str]]:
+def _written(sections: list[tuple[str, Pairs]]) -> list[Content]:
+    lines: list[Content] = []
+    for heading, pairs in sections:
+        if pairs:
+            lines.append(Content.styled(heading, "bold $text-accent"))
+            lines += [
+                Content.assemble((f"  {name:{_NAME_CELLS}} ", "$foreground-muted"), value)
+                for name, value in pairs
+            ]
+            lines.append(Content(""))
+    return lines
+
+
+def _left(detail: RunDetail) -> list[tuple[str, Pairs]]:
+    return [
+        ("run", facts.what(detail)),
+        ("scores", facts.scores(detail)),
+        ("series, last (lowest to highest)", _series(detail)),
+        ("outputs", _outputs(detail)),
+    ]
+
+
+def _right(detail: RunDetail) -> list[tuple[str, Pairs]]:
+    folder = [("folder", printable(detail.run.directory))]
+    return [
+        ("settings", facts.settings(detail.config)),
+        ("to repeat it", [*folder, *facts.where(detail)]),
+    ]
+
+
+def _series(detail: RunDetail) -> Pairs:
+    known = {summary.key: summary for summary in detail.metrics if summary.axis != "time"}
+    keys = [key for key in _FIRST if key in known]
+    keys += [key for key in known if key not in keys and not key.startswith("val/")]
+    pairs = [
+        (
+            printable(key),
+            f"{number(known[key].last)}  ({number(known[key].min)} to {number(known[key].max)})",
+        )
+        for key in keys[:_MOST_SERIES]
+    ]
+    more = len(known) - len(pairs)
+    return [*pairs, ("", f"{more} more on the tab Charts")] if more > 0 else pairs
+
+
+def _outputs(detail: RunDetail) -> Pairs:
     outputs = [
         (printable(artifact.kind), f"{printable(artifact.path)}  {size(artifact.bytes)}")
         for artifact in detail.artifacts

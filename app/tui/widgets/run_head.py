@@ -6,7 +6,7 @@ from app.tui.facts import flat
 from app.tui.speed import SpeedMeter
 from app.tui.states import percent, state_label, title
 from app.tui.widgets.label import Label
-from engine.format import count, duration, number, score
+from engine.format import count, duration, number, printable, score
 from engine.store.views import RunDetail, Status
 
 
@@ -23,6 +23,11 @@ class RunHead(Label):
         self._detail = detail
         self._meter.update(detail.run)
         self.tick()
+
+    def show_gone(self, message: str) -> None:
+        """The run cannot be shown any more, or could never be."""
+        self._detail = None
+        self.update(Content.styled(f"✗ {printable(message)}", "bold $text-error"))
 
     def tick(self) -> None:
         """Draw again where time alone changes the line."""

@@ -1,20 +1,33 @@
-"""Evaluations by level over time, and below the classes of the chosen one as a tree, worst first."""
+"""Evaluations over time: a table with every level, and below it the course of each score."""
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.message import Message
-from textual.widgets import DataTable, Tree
+from textual.widgets import DataTable
 
+from app.tui.bindings import bindings
+from app.tui.states import sparkline
+from app.tui.widgets.label import Label
+from engine.class_report import best_evaluation
 from engine.format import count, number, printable, score
-from engine.store.views import ClassScore, EvaluationRow
+from engine.store.views import EvaluationRow
 
-_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARK_CELLS = 40
+_MEASURES = (("mic", "f1_micro"), ("mac", "f1_macro"))  # micro F1 of single labels is the accuracy
+
+
+class Evaluations(DataTable[Text]):
+    """A row each; enter goes to its classes."""
+
+    BINDINGS = bindings("scores")
+    BINDING_GROUP_TITLE = "Scores"
 
 
 class ScoresView(Vertical):
-    """Starts at the best evaluation; another is chosen with the cursor."""
+    """Starts at the best evaluation, and follows it until another is chosen with the cursor."""
 
     class Chosen(Message):
         """Classes of another evaluation are wanted."""
@@ -26,80 +39,127 @@ class ScoresView(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._rows: tuple[EvaluationRow, ...] = ()
-        self._scores: tuple[ClassScore, ...] = ()
+        self._best: EvaluationRow | None = None
         self.chosen: int | None = None
-        self._kept = False  # a person has chosen; until then the best one is followed
+        self._kept = False
 
     def compose(self) -> ComposeResult:
-        yield DataTable(id="evaluations", cursor_type="row", classes="panel")
-        tree: Tree[str] = Tree(Text("classes"), id="class-tree", classes="panel")
-        tree.show_root = False
-        tree.guide_depth = 2
-        yield tree
+        yield Evaluations(id="evaluations", cursor_type="row", classes="panel")
+        with VerticalScroll(id="courses", classes="panel"):
+            yield Label("", classes="courses-text")
 
     def on_mount(self) -> None:
         self.query_one(DataTable).border_title = "evaluations"
-        self.query_one(Tree).border_title = "classes, worst first"
+        self.query_one("#courses").border_title = "over time, first to last"
+        self._draw_courses()
+
+    @property
+    def chosen_row(self) -> EvaluationRow | None:
+        """The evaluation under the cursor."""
+        return next((row for row in self._rows if row.id == self.chosen), None)
+
+    @property
+    def head(self) -> list[str]:
+        """Names of the columns."""
+        levels = max((len(row.levels) for row in self._rows), default=0)
+        names = ["", "split", "fold", "epoch", "step", "loss", "f1_mean"]
+        return names + [f"l{level} {short}" for level in range(1, levels + 1) for short, _ in _MEASURES]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells as text."""
+        return [_cells(row, row is self._best) for row in self._rows]
 
     def show(self, rows: tuple[EvaluationRow, ...]) -> None:
         """Show the evaluations."""
         if rows == self._rows:
             return
         self._rows = rows
-        table = self.query_one(DataTable)
+        self._best = best_evaluation(rows)
+        table = self.query_one(Evaluations)
         table.clear(columns=True)
-        levels = max((len(row.levels) for row in rows), default=0)
-        names = ["", "split", "fold", "epoch", "step", "loss", "f1_mean"]
-        names += [
-            f"l{level} {short}" for level in range(1, levels + 1) for short in ("micro", "macro", "acc")
-        ]
-        for name in names:
+        for name in self.head:
             table.add_column(Text(name, justify="left" if name in ("", "split") else "right"))
-        best = max((row for row in rows), key=lambda row: row.f1_mean, default=None)
-        for row in rows:
-            table.add_row(*_cells(row, best is not None and row.id == best.id), key=str(row.id))
+        for row, cells in zip(rows, self.rows, strict=True):
+            best, split, *numbers = (Text(cell, justify="right") for cell in cells)
+            best.stylize("bold")
+            best.justify = split.justify = "left"
+            table.add_row(best, split, *numbers, key=str(row.id))
         if not self._kept or self.chosen not in {row.id for row in rows}:
-            self.chosen = best.id if best is not None else None
+            self.chosen = self._best.id if self._best is not None else rows[-1].id if rows else None
         if self.chosen is not None:
-            table.move_cursor(row=[row.id for row in rows].index(self.chosen))
+            self._put_cursor()
             self.post_message(self.Chosen(self.chosen))
+        self._draw_courses()
 
-    def show_classes(self, classes: tuple[ClassScore, ...]) -> None:
-        """Show the classes of the chosen evaluation."""
-        if classes == self._scores:
+    def step(self, by: int) -> None:
+        """Choose the evaluation before or after."""
+        ids = [row.id for row in self._rows]
+        if self.chosen not in ids:
             return
-        self._scores = classes
-        tree: Tree[str] = self.query_one("#class-tree", Tree)
-        tree.clear()
-        by_level: dict[int, list[ClassScore]] = {}
-        for entry in sorted(
-            classes, key=lambda entry: (entry.f1 if entry.f1 == entry.f1 else -1.0, entry.category)
-        ):
-            by_level.setdefault(entry.level, []).append(entry)
-        for parent in by_level.get(1, []):
-            children = [entry for entry in by_level.get(2, []) if entry.category.startswith(parent.category)]
-            node = tree.root.add(_line(parent), data=parent.category, allow_expand=bool(children))
-            for child in children:
-                node.add_leaf(_line(child), data=child.category)
-        if 1 not in by_level:
-            for entry in by_level.get(2, []):
-                tree.root.add_leaf(_line(entry), data=entry.category)
-        tree.root.expand()
-        if tree.root.children:
-            tree.root.children[0].expand()
+        place = min(max(ids.index(self.chosen) + by, 0), len(ids) - 1)
+        if ids[place] != self.chosen:
+            self.chosen, self._kept = ids[place], True
+            self._put_cursor()
+            self.post_message(self.Chosen(ids[place]))
+
+    def _put_cursor(self) -> None:
+        ids = [row.id for row in self._rows]
+        self.query_one(Evaluations).move_cursor(row=ids.index(self.chosen))
 
     @on(DataTable.RowHighlighted)
     def _chosen(self, event: DataTable.RowHighlighted) -> None:
         if event.row_key.value is None:
             return
         evaluation_id = int(event.row_key.value)
-        if evaluation_id != self.chosen and self.query_one(DataTable).has_focus:
+        if evaluation_id != self.chosen and self.query_one(Evaluations).has_focus:
             self.chosen, self._kept = evaluation_id, True
             self.post_message(self.Chosen(evaluation_id))
 
+    def _draw_courses(self) -> None:
+        label = self.query_one(".courses-text", Label)
+        if not self._rows:
+            label.update(
+                "no evaluation yet: a run makes one at the end of each epoch, where it has videos to validate on"
+            )
+            return
+        lines: list[Content] = []
+        for split in dict.fromkeys(row.split for row in self._rows):
+            rows = [row for row in self._rows if row.split == split]
+            lines.append(Content.styled(f"{printable(split)}, {len(rows)} evaluations", "bold $text-accent"))
+            for name, values in _courses(rows):
+                lines.append(_course(name, values, rows))
+        label.update(Content("\n").join(lines))
 
-def _cells(row: EvaluationRow, best: bool) -> list[Text]:
+
+def _courses(rows: list[EvaluationRow]) -> list[tuple[str, list[float | None]]]:
+    courses: list[tuple[str, list[float | None]]] = [("f1_mean", [row.f1_mean for row in rows])]
+    for place in range(max(len(row.levels) for row in rows)):
+        for short, field in _MEASURES:
+            values = [getattr(row.levels[place], field) if place < len(row.levels) else None for row in rows]
+            courses.append((f"l{place + 1} {short}", values))
+    if any(row.loss is not None for row in rows):
+        courses.append(("loss", [row.loss for row in rows]))
+    return courses
+
+
+def _course(name: str, values: list[float | None], rows: list[EvaluationRow]) -> Content:
+    known = [
+        (value, row) for value, row in zip(values, rows, strict=True) if value is not None and value == value
+    ]
+    clean = [value if value is not None and value == value else None for value in values]
+    text = f"  {name:<7} {sparkline(clean, _SPARK_CELLS)}"
+    if not known:
+        return Content(text)
+    best, row = (min if name == "loss" else max)(known, key=lambda pair: pair[0])
+    at = f"step {count(row.step)}" if row.epoch is None else f"epoch {row.epoch}"
+    return Content(f"{text}  {number(known[0][0])} to {number(known[-1][0])}, best {number(best)} at {at}")
+
+
+def _cells(row: EvaluationRow, best: bool) -> list[str]:
     texts = [
+        "best" if best else "",
+        printable(row.split),
         "-" if row.fold is None else str(row.fold),
         "-" if row.epoch is None else str(row.epoch),
         count(row.step),
@@ -107,16 +167,5 @@ def _cells(row: EvaluationRow, best: bool) -> list[Text]:
         score(row.f1_mean),
     ]
     for level in row.levels:
-        texts += [score(level.f1_micro), score(level.f1_macro), score(level.accuracy)]
-    head = [Text("best" if best else "", style="bold"), Text(printable(row.split))]
-    return head + [Text(text, justify="right") for text in texts]
-
-
-def _line(entry: ClassScore) -> Text:
-    known = entry.f1 == entry.f1
-    spark = _SPARKS[min(7, int(entry.f1 * 8))] if known else " "
-    return Text.assemble(
-        (f"{printable(entry.category):<8}", "bold"),
-        f" f1 {entry.f1:.2f} {spark}  " if known else " f1 -     ",
-        (f"precision {entry.precision:.2f}  recall {entry.recall:.2f}  n {entry.support:,}", "dim"),
-    )
+        texts += [score(level.f1_micro), score(level.f1_macro)]
+    return texts
