@@ -1,7 +1,6 @@
 """From a pipeline to its runs: matrices multiplied out, inputs found, runs put into an order that works."""
 
 import difflib
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from engine.config.fields import fields_of
 from engine.config.load import config_hash, flatten, load_stage, plain, stage_class
 from engine.config.pipeline import PipelineConfig, PipelineRun
 from engine.config.references import parse_reference, references_of, split_reference
+from engine.config.sweep import cells, suffix
 from engine.errors import ConfigError, RunError
 from engine.format import printable
 from engine.store.views import NewInput, NewRun
@@ -130,6 +130,11 @@ def plan_run(workspace: Workspace, store: "Store", member: Member, known: Known)
     )
 
 
+def stages_of_role(role: str) -> tuple[str, ...]:
+    """Stages whose runs can be given in a role; empty where any can."""
+    return _STAGES_OF_ROLE.get(role, ())
+
+
 def _ordered(document: Document, members: Mapping[str, Sequence[Member]]) -> list[str]:
     """Keys of the runs, each after those it needs."""
     key_of = {key: key for key in members}
@@ -161,11 +166,9 @@ def _expand(
     """The run, once for every combination of its matrix."""
     place = document.place(("runs", key))
     expanded = []
-    for values in itertools.product(*run.matrix.values()):
-        cell = dict(zip(run.matrix, values, strict=True))
-        suffix = "".join(f"-{field.rpartition('.')[2]}{value}" for field, value in cell.items())
+    for cell in cells(run.matrix):
         stage_document = read_document(path.parent / run.config)
-        stage_document.set(("name",), f"{key}{suffix}", place)
+        stage_document.set(("name",), f"{key}{suffix(cell)}", place)
         stage_document.data.setdefault("experiment", experiment)
         for field_key, value in (dict(run.set) | cell).items():
             stage_document.set(

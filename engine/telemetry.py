@@ -232,6 +232,16 @@ class Telemetry:
         return tuple(max(0.0, new - old) / seconds for new, old in zip(counters, before[1], strict=True))
 
 
+def memory_limits(replay: Path | None = None) -> tuple[int | None, int | None]:
+    """Bytes of the smallest GPU that this process may use, and of the machine's memory; None where there is none.
+
+    Raises:
+        ReeltopError: the replay file cannot be used.
+    """
+    gpus = [gpu.memory_total for gpu in Telemetry(replay).visible_gpus() if gpu.memory_total is not None]
+    return min(gpus, default=None), int(psutil.virtual_memory().total)
+
+
 class _Replay:
     """A recorded or made-up trace: every call for GPUs goes one sample on, the last is followed by the first."""
 

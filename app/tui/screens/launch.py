@@ -10,29 +10,29 @@ from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.timer import Timer
 from textual.widgets import Tree
 
-from app.tui import troubles
 from app.tui.bindings import bindings
-from app.tui.forms import Opened, Plan, find_files, open_file, plan_form, plan_pipeline
-from app.tui.screens.base import ReeltopScreen
+from app.tui.forms import Opened, find_files, open_file, opened_config
+from app.tui.screens.launch_planning import LaunchPlanning
 from app.tui.widgets.config_files import ConfigFiles
 from app.tui.widgets.config_form import ConfigForm
 from app.tui.widgets.field_row import FieldRow
+from app.tui.widgets.label import Label
 from app.tui.widgets.plan_view import PlanView
-from engine.errors import StoreError
+from engine.errors import ReeltopError
 from engine.format import printable
 
 if TYPE_CHECKING:
+    from engine.config.base import StageConfig
     from engine.store.database import Store
 
-_PAUSE_SECONDS = 0.15
+_TOO_SMALL = "too small: 40 by 10 at least"
 _EMPTY = "No configuration files in {folder}.\n\n`reeltop init` puts the shipped ones there; f5 looks again."
 
 
-class Launch(ReeltopScreen):
-    """Enter on a file goes to its form, esc comes back; typing is checked in a thread."""
+class Launch(LaunchPlanning):
+    """Enter on a file goes to its form, esc comes back; what is typed is kept while other files are looked at."""
 
     MODE = "launch"
     CSS_PATH = Path(__file__).with_suffix(".tcss")
@@ -48,26 +48,18 @@ class Launch(ReeltopScreen):
 
     @dataclass
     class FileRead(Message):
-        """A file was read."""
+        """A file was read, or a form made from a run; `wanted` says which."""
 
+        wanted: object
         opened: Opened
-
-    @dataclass
-    class Planned(Message):
-        """What queueing would do, for the form as it was in `version`."""
-
-        version: int
-        plan: Plan
 
     def __init__(self) -> None:
         super().__init__()
-        self._opened: Opened | None = None
-        self._plan: Plan | None = None
-        self._version = 0
-        self._timer: Timer | None = None
-        self._wanted: Path | None = None
+        self._wanted: object = None
+        self._typed: dict[Path, dict[str, str]] = {}
 
     def compose_body(self) -> ComposeResult:
+        yield Label(_TOO_SMALL, widget_id="too-small")
         with Horizontal(id="launch-body"):
             yield ConfigFiles(widget_id="launch-files")
             with Container(id="launch-main"):
@@ -75,25 +67,54 @@ class Launch(ReeltopScreen):
                 yield PlanView(widget_id="launch-plan")
 
     def on_mount(self) -> None:
-        self.action_reload()
+        self._find_files()
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width < 40 or self.size.height < 8, "-too-small")
+        if self._plan is not None:
+            self.query_one(ConfigForm).show_plan(self._plan.errors, self._plan.matrix)
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
         if self._opened is not None:
-            self._check_soon()  # what the inputs name may have changed meanwhile
+            self.check_soon()  # what the inputs name may have changed meanwhile
 
     def open_config(self, path: Path) -> None:
         """Open a file of the workspace, given below `configs/`."""
         self.query_one(ConfigFiles).choose(path)
         self._read(path)
 
+    def open_again(self, run_id: int) -> None:
+        """A form with the config of a run, under a free name."""
+
+        def made(store: "Store") -> "StageConfig":
+            from engine.relaunch import config_again
+
+            return config_again(store, run_id)
+
+        self._open_made(("again", run_id), f"again: run {run_id}", f"run {run_id}", made)
+
+    def open_from(self, run_id: int, which: str | None) -> None:
+        """A form of a finetune run that starts from a run's checkpoint."""
+
+        def made(store: "Store") -> "StageConfig":
+            from engine.relaunch import finetune_from
+
+            return finetune_from(store, run_id, which)
+
+        name = f"run {run_id}{f'@{which}' if which else ''}"
+        self._open_made(("from", run_id, which), f"finetune from {name}", "what it began with", made)
+
     def action_reload(self) -> None:
-        """Look for files and read the open one again."""
-        folder = self.reeltop.workspace.configs
-        self._in_thread("files", lambda: self.Found(find_files(folder)))
+        """Look for files and read the open one again; what was typed is dropped."""
+        self._find_files()
+        self._typed.clear()
         if self._opened is not None:
-            self._wanted = None
-            self._read(self._opened.path)
+            if self._opened.path is None:
+                self.take_opened(self._opened)
+            else:
+                self._wanted = None
+                self._read(self._opened.path)
 
     def action_back(self) -> None:
         """From the form to the files."""
@@ -102,35 +123,9 @@ class Launch(ReeltopScreen):
         else:
             self.query_one(ConfigFiles).focus()
 
-    def action_queue(self) -> None:
-        """Queue what the right side shows."""
-        opened, plan = self._opened, self._plan
-        if opened is None or plan is None:
-            self.notify("choose a configuration first", severity="warning", markup=False)
-            return
-        if not plan.runs:
-            self.notify("nothing to queue: see the errors", severity="error", markup=False)
-            return
-        workspace = self.reeltop.workspace
-
-        def queue(store: "Store") -> str:
-            from engine.submit import submit
-
-            ids = submit(workspace, store, plan.runs)
-            shown = ", ".join(
-                f"{run_id} {printable(run.name)}"
-                for run_id, run in zip(ids, plan.runs, strict=True)
-                if run.reuses is None
-            )
-            if not shown:
-                return "nothing to run: all of it is finished and unchanged"
-            return f"queued {shown}; 1 shows the queue"
-
-        self.reeltop.command(queue)
-
     def on_launch_found(self, message: Found) -> None:
         self.query_one(ConfigFiles).show(message.files)
-        if not message.files:
+        if not message.files and self._opened is None:
             folder = printable(str(self.reeltop.workspace.configs))
             self._show_text(_EMPTY.format(folder=folder))
 
@@ -145,82 +140,78 @@ class Launch(ReeltopScreen):
             self.query_one(ConfigForm).focus_first()
 
     async def on_launch_file_read(self, message: FileRead) -> None:
-        opened = message.opened
-        if self._wanted != opened.path:
-            return
+        if self._wanted == message.wanted:
+            await self._show_opened(message.opened)
+
+    def take_opened(self, opened: Opened) -> None:
+        self.run_worker(self._show_opened(opened), name="text", group="text", exclusive=True)
+
+    def forget_changes(self) -> None:
+        if self._opened is not None and self._opened.path is not None:
+            self._typed.pop(self._opened.path, None)
+
+    async def _show_opened(self, opened: Opened) -> None:
+        same = self._opened is not None and opened.title == self._opened.title
         self._opened, self._plan = opened, None
+        self._rejected = self._rejected if same else None
         form = self.query_one(ConfigForm)
-        form.border_title = Content(printable(opened.path.name))
+        form.border_title = Content(printable(opened.title))
+        form.border_subtitle = (
+            "a pipeline: queued as a whole, each run after those it needs" if opened.is_pipeline else ""
+        )
         if opened.problem is not None:
-            self._show_text(f"✗ {printable(opened.problem)}")
+            await form.show_text(Content(f"✗ {printable(opened.problem)}\n\no opens the file in your editor"))
             self.query_one(PlanView).clear("nothing: the file has to be corrected first")
             return
-        if opened.is_pipeline:
-            await form.show_text(
-                Content("A pipeline: its runs are queued as a whole, each after those it needs.")
-            )
-        else:
-            await form.show(opened.specs, opened.values)
-        self._check()
+        typed = self._typed.get(opened.path) if opened.path is not None else None
+        values = opened.edited or typed or opened.values
+        await form.show(opened.specs, opened.values, {key: values.get(key, "") for key in opened.values})
+        if opened.path is None:
+            form.focus_first()
+        self._remember()
+        self.check()
 
     @on(FieldRow.Changed)
     def _field_changed(self) -> None:
-        self._check_soon()
+        self._remember()
+        self.check_soon()
 
-    def on_launch_planned(self, message: Planned) -> None:
-        if message.version != self._version or self._opened is None:
+    def _remember(self) -> None:
+        """What is typed into a file's form stays there when one looks at another file."""
+        opened = self._opened
+        if opened is None or opened.path is None:
             return
-        self._plan = message.plan
-        form = self.query_one(ConfigForm)
-        form.show_errors(message.plan.errors)
-        self.query_one(PlanView).show(message.plan, self._opened.values, form.values)
+        values = self.query_one(ConfigForm).values
+        if values == opened.values:
+            self._typed.pop(opened.path, None)
+        else:
+            self._typed[opened.path] = dict(values)
+
+    def _find_files(self) -> None:
+        folder = self.reeltop.workspace.configs
+        self.in_thread("files", lambda: self.Found(find_files(folder)))
 
     def _read(self, path: Path) -> None:
         full = self.reeltop.workspace.configs / path
-        if self._wanted == full:
-            return
-        self._wanted = full
-        self._in_thread("read", lambda: self.FileRead(open_file(full)))
+        if self._wanted != full:
+            self._wanted = full
+            self.in_thread("read", lambda: self.FileRead(full, open_file(full)))
 
-    def _check_soon(self) -> None:
-        """A moment after the last key; until then nothing can be queued."""
-        self._plan = None
-        self._version += 1
-        if self._timer is not None:
-            self._timer.stop()
-        self._timer = self.set_timer(_PAUSE_SECONDS, self._check)
+    def _open_made(
+        self, wanted: object, title: str, compared_with: str, made: "Callable[[Store], StageConfig]"
+    ) -> None:
+        self._wanted = wanted
+        self.query_one(ConfigFiles).choose(None)
+        feed = self.reeltop.feed
 
-    def _check(self) -> None:
-        opened = self._opened
-        if opened is None or opened.problem is not None:
-            return
-        self._version += 1
-        version, values = self._version, dict(self.query_one(ConfigForm).values)
-        workspace, feed = self.reeltop.workspace, self.reeltop.feed
-
-        def plan() -> Message:
+        def work() -> Message:
             try:
-                store = feed.store()
-                if opened.stage is None:
-                    return self.Planned(version, plan_pipeline(workspace, store, opened.path))
-                return self.Planned(version, plan_form(workspace, store, opened.stage, values))
-            except StoreError as error:
-                return self.Planned(version, Plan(problem=str(error)))
+                opened = opened_config(made(feed.store()), title, None, compared_with)
+            except ReeltopError as error:
+                opened = Opened(title, problem=str(error))
+            return self.FileRead(wanted, opened)
 
-        self._in_thread("plan", plan)
-
-    def _in_thread(self, name: str, work: Callable[[], Message]) -> None:
-        def run() -> None:
-            try:
-                message = work()
-            except troubles.expected() as error:
-                self.app.call_from_thread(
-                    self.notify, troubles.one_line(error), severity="error", markup=False
-                )
-                return
-            self.post_message(message)
-
-        self.run_worker(run, name=name, group=name, thread=True, exclusive=True)
+        self.in_thread("read", work)
 
     def _show_text(self, text: str) -> None:
         self.run_worker(

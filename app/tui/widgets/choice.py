@@ -1,4 +1,4 @@
-"""One of a few words, all of them in sight."""
+"""One of a few words, all of them in sight; several of them are a sweep."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,17 @@ from textual.widget import Widget
 from app.tui.bindings import bindings
 from engine.format import printable
 
+_NOTHING = "none"  # how an empty value is written among several
+
 
 class Choice(Widget, can_focus=True):
-    """Left, right and blank choose; a click too."""
+    """Left, right and blank choose one, with shift several; a click chooses one, with ctrl one more or less."""
 
     BINDINGS = bindings("choice")
     value: reactive[str] = reactive("", init=False)
 
     class Changed(Message):
-        """Another word was chosen."""
+        """Another word was chosen, or several: then `value` has them with commas."""
 
         def __init__(self, choice: "Choice", value: str) -> None:
             super().__init__()
@@ -29,30 +31,60 @@ class Choice(Widget, can_focus=True):
     def __init__(self, words: Sequence[str], value: str) -> None:
         super().__init__()
         self._words = tuple(words)
+        self._from = self._at = self._words.index(value) if value in self._words else 0
         self.set_reactive(Choice.value, value)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The chosen words, in the order in which they are shown."""
+        parts = {part.strip() for part in self.value.split(",")}
+        if _NOTHING in parts and _NOTHING not in self._words:
+            parts.add("")
+        return tuple(word for word in self._words if word in parts)
 
     def watch_value(self, value: str) -> None:
         self.post_message(self.Changed(self, value))
 
     def action_choose(self, by: int) -> None:
-        index = self._words.index(self.value) if self.value in self._words else -by
-        self.value = self._words[(index + by) % len(self._words)]
+        """The next word or the one before, alone."""
+        start = self._at if self.chosen else -by
+        self._from = self._at = (start + by) % len(self._words)
+        self.value = self._words[self._at]
+
+    def action_extend(self, by: int) -> None:
+        """As far as the next word or the one before, from where it began."""
+        self._at = max(0, min(len(self._words) - 1, self._at + by))
+        first, last = sorted((self._from, self._at))
+        self._take(self._words[first : last + 1])
 
     def on_click(self, event: Click) -> None:
         position = event.get_content_offset(self)
         x = 0
-        for word in self._words:
+        for index, word in enumerate(self._words):
             length = len(_shown(word)) + 3
             if position is not None and x <= position.x < x + length:
-                self.value = word
+                self._click(index, several=event.ctrl)
             x += length
 
+    def _click(self, index: int, *, several: bool) -> None:
+        word = self._words[index]
+        self._from = self._at = index
+        if several:
+            chosen = set(self.chosen) ^ {word}
+            self._take([other for other in self._words if other in chosen] or [word])
+        else:
+            self.value = word
+
+    def _take(self, words: Sequence[str]) -> None:
+        self.value = words[0] if len(words) == 1 else ", ".join(word or _NOTHING for word in words)
+
     def render(self) -> Content:
+        chosen = self.chosen
         return Content.assemble(
             *(
                 (
-                    f"{'●' if word == self.value else '○'} {_shown(word)} ",
-                    "bold" if word == self.value else "$foreground-muted",
+                    f"{'●' if word in chosen else '○'} {_shown(word)} ",
+                    "bold" if word in chosen else "$foreground-muted",
                 )
                 for word in self._words
             )
@@ -60,4 +92,4 @@ class Choice(Widget, can_focus=True):
 
 
 def _shown(word: str) -> str:
-    return printable(word) or "none"
+    return printable(word) or _NOTHING

@@ -19,14 +19,15 @@ class ConfigFiles(Tree[Path]):
         self._files: tuple[Path, ...] = ()
         self._leaves: dict[Path, TreeNode[Path]] = {}
         self._chosen: Path | None = None
+        self._away = False
 
     def on_mount(self) -> None:
         self.border_title = "configs"
 
-    def choose(self, file: Path) -> None:
-        """Put the cursor on a file, as soon as it is shown."""
-        self._chosen = file
-        if file in self._leaves:
+    def choose(self, file: Path | None) -> None:
+        """Put the cursor on a file, as soon as it is shown; None takes it away from all files."""
+        self._chosen, self._away = file, file is None
+        if file is None or file in self._leaves:
             self.call_after_refresh(self._place_cursor)
 
     def show(self, files: tuple[Path, ...]) -> None:
@@ -47,6 +48,9 @@ class ConfigFiles(Tree[Path]):
         self.call_after_refresh(self._place_cursor)
 
     def _place_cursor(self) -> None:
+        if self._away:
+            self.move_cursor(None)
+            return
         leaf = self._leaves.get(self._chosen) if self._chosen else None
         if leaf is None:
             leaf = next(iter(self._leaves.values()), None)

@@ -1,10 +1,12 @@
 """A form made from the fields of a config model: groups, choices, bounds and help come from there."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 
 from app.tui.bindings import bindings
@@ -21,6 +23,13 @@ class ConfigForm(Vertical):
 
     BINDINGS = bindings("form")
 
+    class Picked(Message):
+        """A run is to be picked for an input."""
+
+        def __init__(self, row: FieldRow) -> None:
+            super().__init__()
+            self.row = row
+
     def __init__(self, *, widget_id: str) -> None:
         super().__init__(id=widget_id, classes="panel")
         self.values: dict[str, str] = {}
@@ -30,10 +39,14 @@ class ConfigForm(Vertical):
         yield VerticalScroll(id="form-rows", can_focus=False)
         yield Label("", widget_id="form-help")
 
-    async def show(self, specs: "tuple[FieldSpec, ...]", values: dict[str, str]) -> None:
-        """Make the form anew."""
+    async def show(
+        self, specs: "tuple[FieldSpec, ...]", first: Mapping[str, str], values: Mapping[str, str]
+    ) -> None:
+        """Make the form anew: `values` are shown, those that differ from `first` are marked."""
         self.values = dict(values)
-        self._rows = {spec.key: FieldRow(spec, values.get(spec.key, "")) for spec in specs}
+        self._rows = {
+            spec.key: FieldRow(spec, first.get(spec.key, ""), values.get(spec.key, "")) for spec in specs
+        }
         widgets: list[Widget] = []
         group = ""
         for spec in specs:
@@ -57,10 +70,10 @@ class ConfigForm(Vertical):
             await rows.remove_children()
             await rows.mount(Label(text, classes="form-text"))
 
-    def show_errors(self, errors: dict[str, str]) -> None:
-        """Mark the rows that are wrong; the others show their help."""
+    def show_plan(self, errors: Mapping[str, str], matrix: Mapping[str, Sequence[str]]) -> None:
+        """Mark the rows that are wrong and those with several values; the others show their help."""
         for key, row in self._rows.items():
-            row.show_error(errors.get(key))
+            row.show_state(errors.get(key), len(matrix.get(key, ("",))))
         self._help()
 
     def on_descendant_focus(self) -> None:
@@ -84,3 +97,11 @@ class ConfigForm(Vertical):
 
     def on_field_row_changed(self, message: FieldRow.Changed) -> None:
         self.values[message.key] = message.value
+
+    def on_field_row_entered(self, message: FieldRow.Entered) -> None:
+        """Enter goes on to the next field; in an input it lets one pick."""
+        message.stop()
+        if message.row.is_input:
+            self.post_message(self.Picked(message.row))
+        else:
+            self.screen.focus_next()

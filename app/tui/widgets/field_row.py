@@ -10,19 +10,24 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from app.tui.facts import shown
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.label import Label
-from engine.format import printable
+from engine.format import printable, setting
 
 if TYPE_CHECKING:
     from engine.config.fields import FieldSpec
 
 _MOST_WORDS = 4
+_INPUTS = "inputs."
 
 
 class FieldRow(HorizontalGroup):
-    """Made from the field's specification alone."""
+    """Made from the field's specification alone.
+
+    Args:
+        first: the value that is compared with, to mark a changed one.
+        value: the value that is shown.
+    """
 
     class Changed(Message):
         """The value was changed by a person."""
@@ -32,12 +37,20 @@ class FieldRow(HorizontalGroup):
             self.key = key
             self.value = value
 
-    def __init__(self, spec: "FieldSpec", value: str) -> None:
+    class Entered(Message):
+        """Enter was pressed in the field."""
+
+        def __init__(self, row: "FieldRow") -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self, spec: "FieldSpec", first: str, value: str) -> None:
         super().__init__()
         self.spec = spec
-        self._first = value
+        self._first = first
         self._value = value
         self.problem: str | None = None
+        self._count = 1
 
     def compose(self) -> ComposeResult:
         yield Label(printable(self.spec.name), classes="field-name")
@@ -45,24 +58,49 @@ class FieldRow(HorizontalGroup):
         yield Label("", classes="field-note")
 
     def on_mount(self) -> None:
-        self.show_error(self.problem)
+        self.show_state(self.problem, self._count)
+
+    @property
+    def is_input(self) -> bool:
+        """Names runs whose outputs are built on."""
+        return self.spec.key.startswith(_INPUTS)
+
+    @property
+    def role(self) -> str:
+        """The input's role."""
+        return self.spec.key.removeprefix(_INPUTS)
+
+    @property
+    def value(self) -> str:
+        """What is typed or chosen."""
+        return self._value
 
     @property
     def help_text(self) -> str:
         """The field's help, and its bounds."""
-        return printable(f"{self.spec.help} ({self.spec.bounds})" if self.spec.bounds else self.spec.help)
+        help_text = f"{self.spec.help} ({self.spec.bounds})" if self.spec.bounds else self.spec.help
+        return printable(f"{help_text}; enter picks a run" if self.is_input else help_text)
 
-    def show_error(self, message: str | None) -> None:
-        """What is wrong with the value, or its help again; a value that differs from the file's is marked."""
-        self.problem = message
+    def set_value(self, value: str) -> None:
+        """Put a value in, as if it was typed."""
+        editor = self.children[1]
+        if isinstance(editor, Input | Choice):
+            editor.value = value
+
+    def show_state(self, message: str | None, count: int = 1) -> None:
+        """What is wrong with the value, or its help again; a value that differs, and several of them, are marked."""
+        self.problem, self._count = message, count
         if not self.children:
             return  # shown when it is mounted
         changed = self._value != self._first
-        mark = Content.styled("changed  " if changed else "", "$text-warning")
         if message is not None:
             note = Content.assemble(("✗ ", "$text-error"), (printable(message), "$text-error"))
+        elif count > 1:
+            note = Content.styled(f"← {count} values: a sweep", "bold $text-accent")
         else:
-            note = Content.assemble(mark, (self.help_text, "$foreground-muted"))
+            mark = Content.styled("changed  " if changed else "", "$text-warning")
+            spared = self.screen.has_class("-narrow")  # there the help has a line of its own only
+            note = Content.assemble(mark, ("" if spared else self.help_text, "$foreground-muted"))
         self.query_one(".field-note", Label).update(note)
         self.set_class(message is not None, "-wrong")
 
@@ -70,14 +108,19 @@ class FieldRow(HorizontalGroup):
         words = ("true", "false") if self.spec.kind == "bool" else self.spec.choices
         if words and self.spec.kind != "list" and len(words) <= _MOST_WORDS:
             optional = ("",) if self.spec.optional else ()
-            return Choice((*optional, *words), self._first)
-        default = "" if self.spec.default is None else shown(self.spec.default)
-        return Input(self._first, placeholder=printable(default), compact=True, select_on_focus=False)
+            return Choice((*optional, *words), self._value)
+        default = "" if self.spec.default is None else setting(self.spec.default)
+        return Input(self._value, placeholder=printable(default), compact=True, select_on_focus=False)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self._tell(event.value)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Entered(self))
 
     @on(Choice.Changed)
     def _chosen(self, event: Choice.Changed) -> None:

@@ -92,9 +92,11 @@ async def test_p_asks_for_a_priority_until_it_is_one(
         await pilot.press("down", "p")
         await settled(pilot, lambda: isinstance(app.screen, Ask) and app.screen.query(Input))
         await pilot.press("ctrl+u", *"lots", "enter")
-        await settled(pilot, lambda: "not a whole number" in str(app.screen.query_one("#ask-wrong").content))
+        await settled(
+            pilot, lambda: "not a whole number" in str(app.screen.query_one(".dialog-wrong").content)
+        )
         await pilot.press("ctrl+u", *"2000", "enter")
-        await settled(pilot, lambda: "-1000 to 1000" in str(app.screen.query_one("#ask-wrong").content))
+        await settled(pilot, lambda: "-1000 to 1000" in str(app.screen.query_one(".dialog-wrong").content))
         await pilot.press("ctrl+u", *"7", "enter")
         await settled(pilot, lambda: run_row(store, queue["second"]).priority == 7)
         await settled(pilot, lambda: "priority 7" in lines(app)[0] and "second" in lines(app)[0])

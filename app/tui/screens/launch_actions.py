@@ -1,0 +1,249 @@
+"""What is done with a form besides queueing it: an input picked, the editor, saving as a new file."""
+
+import contextlib
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from textual.app import SuspendNotSupported
+from textual.message import Message
+
+from app.tui.forms import Opened, Plan, opened_config
+from app.tui.screens.base import ReeltopScreen
+from app.tui.troubles import one_line
+from app.tui.widgets.config_form import ConfigForm
+from engine.errors import ConfigError, ReeltopError
+from engine.format import printable
+
+
+class LaunchActions(ReeltopScreen):
+    """A screen that has a form open."""
+
+    _opened: Opened | None = None
+    _plan: Plan | None = None
+    _rejected: str | None = None  # an edited text that could not be taken
+
+    def take_opened(self, opened: Opened) -> None:
+        """Show what was read or made."""
+        raise NotImplementedError
+
+    def open_config(self, path: Path) -> None:
+        """Open a file of the workspace, given below `configs/`."""
+        raise NotImplementedError
+
+    def action_reload(self) -> None:
+        """Look for files and read the open one again."""
+        raise NotImplementedError
+
+    def in_thread(self, name: str, work: Callable[[], Message]) -> None:
+        """Do `work` in a thread and post what it returns; trouble is told."""
+        raise NotImplementedError
+
+    def on_config_form_picked(self, message: ConfigForm.Picked) -> None:
+        """Pick the run that an input names."""
+        from app.tui.screens.pick_input import PickInput
+
+        row = message.row
+        several = row.spec.kind == "list"
+        taken = [name.strip() for name in row.value.strip("[]").split(",") if name.strip()]
+
+        def answered(reference: str | None) -> None:
+            if reference is not None:
+                row.set_value(reference)
+
+        self.app.push_screen(PickInput(row.role, several=several, taken=taken), answered)
+
+    def action_save(self) -> None:
+        """Ask for a name, and write the form as a file."""
+        opened, plan = self._opened, self._plan
+        if opened is None or opened.is_pipeline:
+            self._warn("a pipeline is edited in its file: o opens it" if opened else "nothing is open")
+            return
+        if plan is None or plan.config is None:
+            self._warn("correct what is wrong first: a file that cannot be queued is of no use")
+            return
+        from app.tui.screens.ask import Ask
+
+        folder = self.reeltop.workspace.configs
+        self.app.push_screen(
+            Ask(
+                "Save as",
+                "a file below configs/",
+                _suggested(folder, opened, plan),
+                lambda text: _wrong(folder, text),
+            ),
+            self._save_as,
+        )
+
+    def _save_as(self, name: str | None) -> None:
+        if name is None:
+            return
+        from engine.config.saving import target_of
+
+        target = target_of(self.reeltop.workspace.configs, name)
+        if not target.exists():
+            self._write(target, replace=False)
+            return
+        from app.tui.screens.confirm import Confirm
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._write(target, replace=True)
+
+        shown = printable(str(target.relative_to(self.reeltop.workspace.configs)))
+        self.app.push_screen(
+            Confirm(f"Replace {shown}?", "What it says now is lost. This can't be undone."), answered
+        )
+
+    def _write(self, target: Path, *, replace: bool) -> None:
+        opened, plan = self._opened, self._plan
+        if opened is None or plan is None or plan.config is None:
+            self._warn("the form has changed meanwhile: try again")
+            return
+        from engine.config.saving import config_text, sweep_text, write_config_file
+
+        values = self.query_one(ConfigForm).values
+        changed = _changed(opened, plan, values)
+        try:
+            write_config_file(target, config_text(plan.config, opened.path, changed, target), replace=replace)
+            written = [target]
+            if plan.matrix:
+                sweep = target.with_name(f"{target.stem}-sweep{target.suffix}")
+                write_config_file(sweep, sweep_text(plan.config, plan.matrix, target.name), replace=replace)
+                written.append(sweep)
+        except FileExistsError as error:
+            self._warn(f"{printable(Path(error.filename).name)} is there already: take another name")
+            return
+        except OSError as error:
+            self._warn(f"cannot be saved: {one_line(error)}")
+            return
+        names = " and ".join(printable(path.name) for path in written)
+        self.notify(f"saved {names}", markup=False)
+        self.forget_changes()
+        self.action_reload()
+        self.open_config(written[-1].relative_to(self.reeltop.workspace.configs))
+
+    def forget_changes(self) -> None:
+        """What was typed into the open form is kept elsewhere now."""
+        raise NotImplementedError
+
+    def action_edit(self) -> None:
+        """The file in $EDITOR; where the form has changes, they are edited as a text that comes back into it."""
+        opened, plan = self._opened, self._plan
+        if opened is None:
+            self._warn("choose a configuration first")
+            return
+        changed = dict(self.query_one(ConfigForm).values) != opened.values
+        if opened.path is not None and (opened.is_pipeline or opened.problem or not changed):
+            if self._in_editor(opened.path):
+                self.action_reload()
+            return
+        text = self._rejected or (plan.yaml if plan is not None else "")
+        if not text:
+            self._warn("correct what is wrong first: the editor shows the form as a whole config")
+            return
+        with _draft(self.reeltop.workspace.root, text) as path:
+            if not self._in_editor(path):
+                return
+            self._rejected = None
+            try:
+                self.take_opened(_edited(path, opened))
+            except ReeltopError as error:
+                self._rejected = path.read_text(encoding="utf-8", errors="replace")
+                problem = (
+                    printable(str(error)).replace(printable(path.name), "line ").replace("line :", "line ")
+                )
+                self._warn(f"not taken: {problem}; o opens the text again")
+
+    def _in_editor(self, path: Path) -> bool:
+        """Whether the editor ran and ended well."""
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        try:
+            command = [*shlex.split(editor), str(path)]
+            with self.app.suspend():
+                ended = subprocess.run(command, check=False)
+        except SuspendNotSupported:
+            self._warn("there is no terminal here to give to an editor")
+        except ValueError:
+            self._warn(f"EDITOR={printable(editor)} cannot be understood: close its quotation marks")
+        except OSError as error:
+            self._warn(f"{printable(editor)} cannot be started ({error.strerror}): set EDITOR to your editor")
+        else:
+            if ended.returncode == 0:
+                return True
+            self._warn(f"{printable(editor)} ended with code {ended.returncode}: nothing is taken over")
+        return False
+
+    def _warn(self, text: str) -> None:
+        self.notify(text, severity="warning", markup=False)
+
+
+@contextlib.contextmanager
+def _draft(folder: Path, text: str) -> Iterator[Path]:
+    """A file in the workspace for as long as it is edited."""
+    path = folder / f".reeltop-{os.getpid()}.yaml"
+    path.write_text(text, encoding="utf-8")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _edited(path: Path, before: Opened) -> Opened:
+    """The edited text as a form, compared with what the form was compared with.
+
+    Raises:
+        ConfigError: it is no valid config of a stage.
+    """
+    from dataclasses import replace
+
+    from engine.config.base import StageConfig
+    from engine.config.fields import form_values
+    from engine.config.load import load_file
+
+    config = load_file(path)
+    if not isinstance(config, StageConfig):
+        raise ConfigError("a pipeline is no form: save it as a file of its own")
+    if config.stage != before.stage:
+        return opened_config(config, f"{before.title}, edited")
+    return replace(before, edited=form_values(config))
+
+
+def _suggested(folder: Path, opened: Opened, plan: Plan) -> str:
+    """A name that is free, beside the file that is open."""
+    parent = opened.path.parent.relative_to(folder) if opened.path is not None else Path()
+    name = plan.config.name.replace("/", "-") if plan.config is not None else "new"
+    stem, number = name, 2
+    while (folder / parent / f"{stem}.yaml").exists():
+        stem, number = f"{name}-{number}", number + 1
+    return str(parent / f"{stem}.yaml")
+
+
+def _wrong(folder: Path, text: str) -> str | None:
+    from engine.config.saving import target_of
+
+    try:
+        target_of(folder, text)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _changed(opened: Opened, plan: Plan, values: dict[str, str]) -> dict[str, Any]:
+    """Settings that differ from what was opened, as plain values."""
+    from engine.config.load import plain
+
+    assert plan.config is not None
+    settings = plain(plan.config)
+    changed: dict[str, Any] = {}
+    for key, text in values.items():
+        if text == opened.values.get(key, ""):
+            continue
+        value: Any = settings
+        for part in key.split("."):
+            value = value[part]
+        changed[key] = value
+    return changed
