@@ -1,5 +1,6 @@
 """The command palette: runs to open, configurations to launch, and the keys of the screen by name."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -9,16 +10,20 @@ from textual.content import Content
 from textual.screen import Screen
 
 from app.tui import troubles
+from app.tui.completion import quoted
 from app.tui.forms import find_files
 from app.tui.requests import Page
 from app.tui.states import GLYPHS, title
 from engine.format import printable
+from engine.store.views import RunRow
 
 if TYPE_CHECKING:
     from app.tui.app import ReeltopApp
 
-_MOST_RUNS = 500
+_MOST_RUNS = 300
+_MOST_FOUND = 20
 _FIRST_RUNS = 5
+_SOME = 0.1
 
 
 class _Command(NamedTuple):
@@ -33,7 +38,7 @@ class Commands(Provider):
 
     async def startup(self) -> None:
         app = cast("ReeltopApp", self.app)
-        self._commands = _actions(app, self.screen)
+        self._commands = [*_actions(app, self.screen), *_own(app)]
         worker = app.run_worker(lambda: _gather(app), name="palette", group="palette", thread=True)
         self._commands += await worker.wait()
 
@@ -47,6 +52,11 @@ class Commands(Provider):
         for command in self._commands:
             score = matcher.match(command.text)
             if score > 0:
+                yield Hit(score, Content(command.text), command.act, command.text, command.help)
+        app, known = cast("ReeltopApp", self.app), {command.text for command in self._commands}
+        for command in await asyncio.to_thread(_found, app, query):
+            if command.text not in known:
+                score = matcher.match(command.text) or _SOME
                 yield Hit(score, Content(command.text), command.act, command.text, command.help)
 
 
@@ -69,6 +79,49 @@ def _actions(app: "ReeltopApp", screen: Screen[object]) -> list[_Command]:
     return commands
 
 
+def _own(app: "ReeltopApp") -> list[_Command]:
+    """Saved views, and the settings file."""
+    commands = [
+        _Command(
+            f"view {printable(name)}",
+            "columns, order, filter and groups",
+            partial(_show_view, app, name),
+            True,
+        )
+        for name in app.memory.views()
+    ]
+    help_ = "theme and keys, in $EDITOR; they hold at once"
+    return [*commands, _Command("settings", help_, app.edit_settings, True)]
+
+
+async def _show_view(app: "ReeltopApp", name: str) -> None:
+    from app.tui.run_view import view_from
+    from app.tui.screens.runs import Runs
+
+    await app.action_mode("runs")
+    base = app.screen_stack[0]
+    if isinstance(base, Runs):
+        base.show_view(view_from(app.memory.views().get(name)))
+
+
+def _found(app: "ReeltopApp", query: str) -> list[_Command]:
+    """In a thread: runs with the words in their name, however old."""
+    words = query.split()
+    if not words:
+        return []
+    text = " ".join(f"name~{quoted(word)}" for word in words)
+    try:
+        page = Page(text, limit=_MOST_FOUND).answer(app.feed.store())
+    except troubles.expected():
+        return []
+    return [_open(app, run, common=False) for run in page.runs]
+
+
+def _open(app: "ReeltopApp", run: RunRow, *, common: bool) -> _Command:
+    text = f"open {title(run)}  {run.stage}  {GLYPHS[run.status]} {run.status}"
+    return _Command(text, "all about this run", partial(app.open_run, run.id), common)
+
+
 def _gather(app: "ReeltopApp") -> list[_Command]:
     """In a thread: configurations, and the newest runs."""
     commands = [
@@ -81,13 +134,5 @@ def _gather(app: "ReeltopApp") -> list[_Command]:
         page = Page(limit=_MOST_RUNS).answer(app.feed.store())
     except troubles.expected():
         return commands
-    commands += [
-        _Command(
-            f"open {title(run)}  {run.stage}  {GLYPHS[run.status]} {run.status}",
-            "all about this run",
-            partial(app.open_run, run.id),
-            index < _FIRST_RUNS,
-        )
-        for index, run in enumerate(page.runs)
-    ]
+    commands += [_open(app, run, common=index < _FIRST_RUNS) for index, run in enumerate(page.runs)]
     return commands

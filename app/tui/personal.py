@@ -8,8 +8,9 @@ from textual.app import App
 from textual.theme import Theme
 from textual.widget import AwaitMount
 
+from app.tui.editor import edit_file
 from app.tui.memory import Memory
-from app.tui.settings import Settings, read_settings, settings_files
+from app.tui.settings import Settings, read_settings, settings_files, template
 from app.tui.troubles import one_line
 from engine.workspace import Workspace
 
@@ -45,6 +46,21 @@ class PersonalApp(App[None]):
         files = settings_files(self.workspace.root)
         if any(path.exists() for path in files):
             self._read_settings()
+
+    def edit_settings(self) -> None:
+        """The workspace's settings in $EDITOR, every key named where there is no file yet; then they hold."""
+        path = settings_files(self.workspace.root)[-1]
+        try:
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(template(), encoding="utf-8")
+        except OSError as error:
+            self._told(f"{path}: cannot be written ({error.strerror})")
+            return
+        problem = edit_file(self, path)
+        if problem:
+            self._told(problem)
+        self._read_settings()
 
     def first_mode(self) -> str:
         """The mode that was left, where it is still there."""
@@ -96,8 +112,7 @@ class PersonalApp(App[None]):
 
     def _take_settings(self, settings: Settings) -> None:
         self._settings = settings
-        if settings.keys:
-            self.set_keymap(dict(settings.keys))
+        self.set_keymap(dict(settings.keys))
         chosen = self._remembered_theme(settings.theme or "")
         theme = chosen or settings.theme
         if theme is not None:

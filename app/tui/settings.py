@@ -1,10 +1,10 @@
 """A person's settings: theme and keys, from one file for all workspaces and one in the workspace, which goes before.
 
-    # ~/.config/reeltop/settings.yaml, then .reeltop/settings.yaml; both are only read
-    theme: nord
-    keys:
-      runs.mark: m
-      runs.filter: f,slash
+# ~/.config/reeltop/settings.yaml, then .reeltop/settings.yaml; both are only read
+theme: nord
+keys:
+  runs.mark: m
+  runs.filter: f,slash
 """
 
 import difflib
@@ -81,6 +81,25 @@ def read_settings(files: Sequence[Path], themes: Sequence[str]) -> Settings:
     return Settings(theme, tuple(keys.items()), (*troubles, *_clashes(keys)))
 
 
+def template() -> str:
+    """A settings file to begin with: every key as it is, to be changed behind the `#`."""
+    lines = [
+        "# Settings of the interface in this workspace; those for all workspaces are in",
+        "# ~/.config/reeltop/settings.yaml, and what is set here goes before them.",
+        "",
+        "# theme: nord",
+        "",
+        "# keys:",
+    ]
+    keys: dict[str, str] = {}
+    for entries in TABLE.values():
+        for binding in entries:
+            keys.setdefault(binding.id or "", binding.key)
+    told = binding_ids()
+    lines += [f"#   {name + ': ' + key:<44} # {told[name]}" for name, key in keys.items() if name]
+    return "\n".join(lines) + "\n"
+
+
 def binding_ids() -> dict[str, str]:
     """Every id that a key can be given to, with what it does."""
     found: dict[str, str] = {}
@@ -120,7 +139,9 @@ def _keys(document: "Document") -> tuple[dict[str, str], list[str]]:
         wrong = [part for part in names if not is_key(part)]
         if wrong or not isinstance(value, str | int):
             shown = printable(wrong[0] if wrong else text)
-            troubles.append(f"{place}: keys: {name}: `{shown}` is no key: write such as m, f5, ctrl+s or slash")
+            troubles.append(
+                f"{place}: keys: {name}: `{shown}` is no key: write such as m, f5, ctrl+s or slash"
+            )
             continue
         taken[name] = "comma" if names == [","] else ",".join(names)
     return taken, troubles

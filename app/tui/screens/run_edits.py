@@ -103,11 +103,7 @@ class RunEdits(RunActions):
         """The run's settings in Launch."""
         if (run := self._chosen()) is None:
             return
-        clone = getattr(self.app, "clone", None)
-        if clone is None:
-            self.notify("Launch cannot take a run's settings yet", severity="warning", markup=False)
-            return
-        self.call_next(clone, run.id)
+        self.call_next(self.reeltop.clone, run.id)
 
 
 def _wrong_name(name: str) -> str | None:

@@ -1,6 +1,6 @@
 """Mode 2: the table of all runs, filtered, sorted and grouped by the store, and a preview beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -10,15 +10,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from app.tui.bindings import bindings
-from app.tui.columns import chosen_columns, default_keys
+from app.tui.columns import chosen_columns
 from app.tui.feed import Refused
 from app.tui.requests import Detail, Request, SeriesOf
 from app.tui.run_view import View, view_from
-from app.tui.screens.choose_columns import ChooseColumns
 from app.tui.screens.dialog import Dialog
-from app.tui.screens.pick_key import PickKey
-from app.tui.screens.run_marking import RunMarking
-from app.tui.screens.views import Views
+from app.tui.screens.run_arranging import RunArranging
 from app.tui.table_requests import Keys, Table, Values
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
@@ -36,7 +33,7 @@ _HINT = "such as stage=finetune f1_mean>0.6 name~pre    tab completes, enter kee
 _SPARK = 40
 
 
-class Runs(RunMarking):
+class Runs(RunArranging):
     """The last filter that could be understood stays in force while the next is being typed."""
 
     MODE = "runs"
@@ -47,14 +44,8 @@ class Runs(RunMarking):
 
     def __init__(self) -> None:
         super().__init__()
-        self._view = View()
-        self._good = View()
-        self._folding = Folding()
         self._drawn: View | None = None
         self._previewed: int | None = None
-        self._keys: tuple[Key, ...] = ()
-        self._wants_keys = False
-        self._then: Callable[[], None] | None = None
         self._values_of: str | None = None
         self._count = ""
 
@@ -68,7 +59,7 @@ class Runs(RunMarking):
             yield RunPreview(widget_id="runs-preview")
 
     def on_mount(self) -> None:
-        self._show_view(view_from(self.reeltop.memory.get("runs")))
+        self.show_view(view_from(self.reeltop.memory.get("runs")))
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -148,57 +139,6 @@ class Runs(RunMarking):
         self.query_one(FilterBar).open()
         self.ask()
 
-    def action_sort(self) -> None:
-        """Sort by the next column in sight."""
-        names = [column.sort for column in self.query_one(RunTable).sortable]
-        name = self._view.sort.removeprefix("-")
-        following = names[(names.index(name) + 1) % len(names)] if name in names else names[0]
-        self._sort_by(following)
-
-    def action_reverse(self) -> None:
-        """The other way round."""
-        sort = self._view.sort
-        self._change(self._view.but(sort=sort[1:] if sort.startswith("-") else f"-{sort}"))
-
-    def action_order(self) -> None:
-        """Sort by anything that runs have."""
-        self._pick("Sort by", self._view.sort.removeprefix("-"), self._sort_by)
-
-    def action_group(self) -> None:
-        """Groups by anything that runs have; no groups where there are."""
-        if self._view.group:
-            self._change(self._view.but(group=""))
-        else:
-            self._pick("Groups by", "stage", lambda name: self._change(self._view.but(group=name)))
-
-    def action_fold_all(self) -> None:
-        """Close all groups, or open them."""
-        if not self._view.group:
-            self.notify("there are no groups: g makes some", severity="warning", markup=False)
-            return
-        shut = self._folding == Folding()
-        self._fold(Folding(all_open=shut))
-
-    def action_columns(self) -> None:
-        """Choose columns; the table follows."""
-        table = self.query_one(RunTable)
-        default = default_keys(table.levels)
-        self._with_keys(
-            lambda: self.app.push_screen(ChooseColumns(self._keys, self._view.columns or default, default))
-        )
-
-    def action_views(self) -> None:
-        """Show a saved view, or save this one."""
-        present = self._view.but(columns=self._view.columns or ())
-        self.app.push_screen(Views(self.reeltop.memory.views(), present), self._view_chosen)
-
-    def action_export(self) -> None:
-        """What is shown, as a file."""
-        from app.tui.screens.export_runs import ExportRuns
-
-        table = self.query_one(RunTable)
-        self.app.push_screen(ExportRuns(self.reeltop, self._good.but(columns=table.keys), table.matching))
-
     @on(FilterBar.Changed)
     def _filter_changed(self, event: FilterBar.Changed) -> None:
         self._view = self._view.but(filter=event.text.strip())
@@ -243,23 +183,12 @@ class Runs(RunMarking):
         self._show_line(event.run)
         self.ask()
 
-    @on(ChooseColumns.Changed)
-    def _columns_chosen(self, event: ChooseColumns.Changed) -> None:
-        self._change(self._view.but(columns=event.columns))
-
-    @on(Views.Kept)
-    def _view_kept(self, event: Views.Kept) -> None:
-        self.reeltop.remember(f"view:{event.name}", None if event.view is None else event.view.as_data())
-
     def on_resize(self) -> None:
         self._show_line(self.current_run())
         self.ask()
 
-    def _view_chosen(self, view: View | None) -> None:
-        if view is not None:
-            self._show_view(view)
-
-    def _show_view(self, view: View) -> None:
+    def show_view(self, view: View) -> None:
+        """Columns, order, filter and groups, all at once."""
         self.query_one(FilterBar).text = view.filter
         if not view.filter:
             self.query_one(FilterBar).close_if_empty()
@@ -281,29 +210,6 @@ class Runs(RunMarking):
         fetched = tuple(column.key for column in chosen_columns(view.columns) if column.fetched)
         folding = self._folding if view.group else Folding()
         return Table(view.filter, view.sort, fetched, view.group, folding, limit, offset)
-
-    def _sort_by(self, name: str) -> None:
-        self._change(self._view.but(sort=f"-{name}" if _high_first(name) else name))
-
-    def _fold(self, folding: Folding) -> None:
-        self._folding = folding
-        self.ask()
-
-    def _pick(self, heading: str, current: str, take: Callable[[str], None]) -> None:
-        def answered(name: str | None) -> None:
-            if name is not None:
-                take(name)
-
-        self._with_keys(lambda: self.app.push_screen(PickKey(heading, self._keys, current), answered))
-
-    def _with_keys(self, then: Callable[[], object]) -> None:
-        """Do it when the keys of the store are known: the first time that takes a moment."""
-        if self._keys:
-            then()
-            return
-        self._then = lambda: cast(None, then())
-        self._wants_keys = True
-        self.ask()
 
     def _show(self, request: Table, page: TablePage) -> None:
         table = self.query_one(RunTable)
@@ -344,13 +250,3 @@ class Runs(RunMarking):
         line.display = bool(text) and not self.query_one(RunPreview).display
         if run is not None and text:
             line.update(Content(f" {run.id} {printable(text)}"))
-
-
-def _high_first(name: str) -> bool:
-    """Whether the highest is what one looks for first: scores and the newest."""
-    from engine.store.filters import less_is_better
-
-    if name in ("f1_mean", "created", "started", "ended", "id", "pinned", "priority"):
-        return True
-    measured = "/" in name or name.startswith(("l1_", "l2_", "l3_", "l4_"))
-    return measured and not less_is_better(name.rpartition(".")[0] or name)
