@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import DataError, RunError
-from engine.store.database import Store
-from engine.store.queries import class_scores, run_detail
 from engine.store.views import ClassScore, EvaluationRow, MetricSummary, RunDetail, RunRow
 from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from engine.store.database import Store
 
 _NAMES = {"name", "notes", "tags", "inputs"}  # settings that name a run, or are compared as its inputs
 _CODE = ("git_sha", "git_dirty", "git_untracked_code", "patch")
@@ -90,12 +91,14 @@ class Comparison:
         return next((one for one in self.runs if one.run.id == run_id), None)
 
 
-def compare(store: Store, run_ids: Sequence[int], *, skip_gone: bool = False) -> Comparison:
+def compare(store: "Store", run_ids: Sequence[int], *, skip_gone: bool = False) -> Comparison:
     """Runs beside each other, each at its best validation evaluation.
 
     Raises:
         RunError: a run is not there, or was deleted; with `skip_gone` it is left out and told instead.
     """
+    from engine.store.queries import run_detail
+
     details: list[RunDetail] = []
     gone: list[int] = []
     for run_id in dict.fromkeys(run_ids):
@@ -128,10 +131,11 @@ def class_changes(base: ComparedRun, other: ComparedRun) -> tuple[ClassChange, .
     return tuple(sorted(changes, key=lambda one: (-abs(one.change or 0.0), one.change is None)))
 
 
-def class_names(workspace: Workspace, store: Store, run_ids: Sequence[int]) -> dict[str, str]:
+def class_names(workspace: Workspace, store: "Store", run_ids: Sequence[int]) -> dict[str, str]:
     """Names of classes by code, as far as the runs or their data know them; what cannot be read names nothing."""
     from engine.confusions import confusions_of
     from engine.data.categories import CATEGORIES_FILE, load_categories
+    from engine.store.queries import run_detail
 
     names: dict[str, str] = {}
     for run_id in run_ids:
@@ -147,7 +151,9 @@ def class_names(workspace: Workspace, store: Store, run_ids: Sequence[int]) -> d
     return names
 
 
-def _compared(store: Store, detail: RunDetail) -> ComparedRun:
+def _compared(store: "Store", detail: RunDetail) -> ComparedRun:
+    from engine.store.queries import class_scores
+
     best = best_evaluation(detail.evaluations)
     return ComparedRun(
         run=detail.run,
@@ -257,9 +263,9 @@ def _notes(runs: Sequence[ComparedRun]) -> Iterator[str]:
         told = ", ".join(
             f"{run_id} on {'all folds' if fold is None else f'fold {fold}'}" for run_id, fold in folds.items()
         )
-        yield f"the scores are of different videos: {told}"
+        yield f"scored on different videos: {told}"
     elif len({_videos(one) for one in scored if one.classes}) > 1:
-        yield "the scores are of different validation videos: their classes have different numbers of them"
+        yield "scored on different videos: the numbers of videos by class differ"
 
 
 def _videos(one: ComparedRun) -> tuple[tuple[str, int], ...]:

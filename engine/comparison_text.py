@@ -15,11 +15,12 @@ _SHA_CELLS = 12
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a table: its cells by run id, and the runs that are best in it."""
+    """One line of a table: its cells by run id, the runs that are best in it, and of a score its values."""
 
     key: str
     cells: Mapping[int, str]
     best: frozenset[int] = frozenset()
+    values: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _section(name: str, facts: Sequence[Fact], everything: bool) -> Section:
 
 def _score_line(name: str, values: Mapping[int, float], best: Sequence[int]) -> Line:
     shown = number if name == "loss" else score
-    return Line(name, {run_id: shown(value) for run_id, value in values.items()}, frozenset(best))
+    return Line(name, {run_id: shown(value) for run_id, value in values.items()}, frozenset(best), values)
 
 
 def _cells(fact: Fact) -> dict[int, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
 from textual.app import App, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
@@ -13,6 +14,7 @@ from textual.screen import Screen
 
 from app.tui import ascii as plain_glyphs
 from app.tui import troubles
+from app.tui.alarms import Alarms
 from app.tui.bindings import bindings
 from app.tui.feed import Feed
 from app.tui.personal import PersonalApp
@@ -21,7 +23,11 @@ from app.tui.supervision import Supervision
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
+    from app.tui.screens.launch import Launch
     from engine.store.database import Store
+
+
+ALARM_SECONDS = 5.0
 
 
 def _start() -> Screen[None]:
@@ -46,6 +52,18 @@ def _launch() -> Screen[None]:
     return Launch()
 
 
+def _compare() -> Screen[None]:
+    from app.tui.screens.compare import Compare
+
+    return Compare()
+
+
+def _ensemble() -> Screen[None]:
+    from app.tui.screens.ensemble import Ensemble
+
+    return Ensemble()
+
+
 def _commands() -> type[Provider]:
     from app.tui.commands import Commands
 
@@ -67,6 +85,8 @@ class ReeltopApp(PersonalApp):
         "monitor": _monitor,
         "runs": _runs,
         "launch": _launch,
+        "compare": _compare,
+        "ensemble": _ensemble,
     }
     DEFAULT_MODE = "start"
     BINDINGS = bindings("app")
@@ -93,6 +113,7 @@ class ReeltopApp(PersonalApp):
         self.replay = replay
         self.feed = Feed(workspace.store_url, lambda trouble: self._post(self.StoreState(trouble)))
         self.trouble: str | None = None
+        self.alarms = Alarms()
         self.opened = False
         self.marked: list[int] = []  # runs that a person marked, in that order: what Compare and Ensemble begin with
         self._supervise = supervise
@@ -111,6 +132,7 @@ class ReeltopApp(PersonalApp):
         if self.current_mode == self.DEFAULT_MODE:  # no key was quicker
             await self.switch_mode(self.first_mode())
         self.start_personal()
+        self.set_interval(ALARM_SECONDS, self.look_for_alarms)
         self.run_worker(self.feed.run, name="feed", group="feed", thread=True, exclusive=True)
 
     def on_unmount(self) -> None:
@@ -148,6 +170,15 @@ class ReeltopApp(PersonalApp):
         severity: Literal["error", "information"] = "error" if message.failed else "information"
         self.notify(message.text, severity=severity, timeout=10 if message.failed else 4, markup=False)
 
+    def look_for_alarms(self) -> None:
+        """Tell once what a person would want to know; the screen on top shows what stands."""
+        self.alarms.look()
+        for alert in self.alarms.fresh:
+            self.notify(str(alert), severity="warning", timeout=12, markup=False)
+        show = getattr(self.screen, "show_alerts", None)
+        if show is not None:
+            show(self.alarms.standing)
+
     def open_run(self, run_id: int) -> None:
         """Put the screen about a run on top."""
         from app.tui.screens.run import RunScreen
@@ -162,6 +193,25 @@ class ReeltopApp(PersonalApp):
         base = self.screen_stack[0]
         if isinstance(base, Launch):
             base.open_config(path)
+
+    def clone(self, run_id: int) -> AwaitComplete:
+        """Show a run's config in Launch, under a free name; may be awaited."""
+        return self._in_launch(lambda launch: launch.open_again(run_id))
+
+    def launch_from(self, run_id: int, which: str | None = None) -> AwaitComplete:
+        """Show a finetune config in Launch that starts from a run's checkpoint; may be awaited."""
+        return self._in_launch(lambda launch: launch.open_from(run_id, which))
+
+    def _in_launch(self, act: "Callable[[Launch], None]") -> AwaitComplete:
+        async def go() -> None:
+            from app.tui.screens.launch import Launch
+
+            await self.action_mode("launch")
+            base = self.screen_stack[0]
+            if isinstance(base, Launch):
+                act(base)
+
+        return AwaitComplete(go()).call_next(self)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = list(super().get_line_filters())

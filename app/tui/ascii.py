@@ -14,6 +14,7 @@ _STATES = {"◌": ".", "◔": ":", "●": "*", "✓": "+", "■": "=", "✗": "x
 _ARROWS = {"▸": ">", "▶": ">", "▾": "v", "▼": "v", "▲": "^", "←": "<", "→": ">", "↑": "^", "↓": "v", "…": "~"}
 _LINES = {"─━╌╍═╴╶╸╺╼╾": "-", "│┃╎╏║╵╷╹╻╽╿": "|", "▏▎▍▌▋▊▉▕▐": "|", "█▓▇▆": "#", "▒▅▄▀": "=", "░": "."}
 _OTHERS = {"▃": "-", "▂": "_", "▁": "_", "▔": "-", "·": ".", "•": "*", "×": "x", "±": "+", "⏎": "<", "⊢": "-"}
+_RUNS = {"○": "o", "△": "A", "□": "D", "◇": "V", "✚": "+", "✕": "x"}
 
 
 def wanted() -> bool:
@@ -30,7 +31,7 @@ def _table() -> dict[int, str]:
     table |= dict.fromkeys(range(9216, 9250), "^")
     for chars, plain in _LINES.items():
         table |= {ord(char): plain for char in chars}
-    for group in (_STATES, _ARROWS, _OTHERS):
+    for group in (_STATES, _ARROWS, _OTHERS, _RUNS):
         table |= {ord(char): plain for char, plain in group.items()}
     return table
 

@@ -190,9 +190,9 @@ def test_scores_of_different_videos_are_told_apart(store: Store) -> None:
     report(store, two, evaluation(1, 0.5, classes(c20=0.5), fold=None))
     report(store, three, evaluation(1, 0.5, classes(c20=0.5, c11=0.3), fold=0))
     assert compare(store, [one, two]).notes == (
-        f"the scores are of different videos: {one} on fold 0, {two} on all folds",
+        f"scored on different videos: {one} on fold 0, {two} on all folds",
     )
-    assert "different numbers" in compare(store, [one, three]).notes[0]
+    assert "by class differ" in compare(store, [one, three]).notes[0]
     assert compare(store, [one, four]).notes == (f"{four} four has no validation scores",)
 
 
