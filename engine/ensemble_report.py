@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.ensemble_text import shown_name
 from engine.ensembling import Rescorer, bootstrap, interval
 from engine.members import Member
 from engine.metrics import HierarchicalScores
@@ -100,12 +101,6 @@ def log_report(report: dict[str, Any]) -> None:
             *report["interval"],
             *report["gain_interval"],
         )
-
-
-def shown_name(member: dict[str, Any]) -> str:
-    """A report's member for people: how many folds it is of, where they are several."""
-    folds = len(member["runs"])
-    return f"{member['name']} ({folds} folds)" if folds > 1 else str(member["name"])
 
 
 def _named(member: Member, weight: float) -> dict[str, Any]:

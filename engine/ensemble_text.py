@@ -1,11 +1,7 @@
 """An ensemble's report as text: the same rows for the command line, and for what is copied or exported."""
 
-import csv
-import io
-from collections.abc import Sequence
 from typing import Any
 
-from engine.ensemble_report import shown_name
 from engine.format import printable, score
 
 
@@ -48,21 +44,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def report_markdown(report: dict[str, Any]) -> str:
-    """The table and what is to be known about it."""
-    head, rows = report_table(report)
-    marks = ["---", *(["---:"] * (len(head) - 1))]
-    lines = [_markdown_row(cells) for cells in (head, marks, *rows)]
-    return "\n".join([*lines, "", *report_lines(report)]) + "\n"
-
-
-def report_csv(report: dict[str, Any]) -> str:
-    """The table alone."""
-    head, rows = report_table(report)
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([head, *rows])
-    return out.getvalue()
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def shown_name(member: dict[str, Any]) -> str:
+    """A report's member for people: how many folds it is of, where they are several."""
+    folds = len(member["runs"])
+    return f"{member['name']} ({folds} folds)" if folds > 1 else str(member["name"])

@@ -114,10 +114,7 @@ class Weighed:
 
 
 def gather(workspace: Workspace, store: Store, run_ids: Sequence[int], told: Told) -> Gathered:
-    """Load the validation predictions of runs; whatever does not fit is left out, with a note that says why.
-
-    A run that fits the first one's classes but shares no video with those before it is left out too.
-    """
+    """Load the validation predictions of runs; whatever does not fit is left out, with a note that says why."""
     notes: list[str] = []
     paths, known = [], {}
     for number, run_id in enumerate(dict.fromkeys(run_ids)):
@@ -131,27 +128,21 @@ def gather(workspace: Workspace, store: Store, run_ids: Sequence[int], told: Tol
             continue
         paths.append(path)
         known[path.parent.parent] = run_id
-    members: list[Member] = []
-    validation: list[list[Predictions]] = []
-    shared: set[str] = set()
-    found = find_members(paths, workspace) if paths else []
-    for number, member in enumerate(found):
-        told(len(found) + number, 2 * len(found), member.name)
-        kept, predictions = _written(member, notes)
-        reason = _misfit(member, predictions, members, validation, shared)
-        if reason is not None:
-            notes.append(f"left out: {reason}")
-            continue
-        ids = _labelled(predictions)
-        shared = shared & ids if members else ids
-        members.append(kept)
-        validation.append(predictions)
+    found: list[_Loaded] = []
+    for number, member in enumerate(find_members(paths, workspace) if paths else ()):
+        told(len(paths) + number, 2 * len(paths), member.name)
+        loaded = _loaded(member, notes)
+        if isinstance(loaded, str):
+            notes.append(f"left out: {loaded}")
+        else:
+            found.append(loaded)
+    fitting = _fitting(found, notes)
     told(1, 1, "")
     return Gathered(
-        tuple(members),
-        tuple(tuple(known[run.run_dir] for run in member.runs) for member in members),
+        tuple(one.member for one in fitting),
+        tuple(tuple(known[run.run_dir] for run in one.member.runs) for one in fitting),
         tuple(notes),
-        aligned(members, validation) if members else None,
+        aligned([one.member for one in fitting], [one.predictions for one in fitting]) if fitting else None,
     )
 
 
@@ -220,8 +211,25 @@ def _output(workspace: Workspace, store: Store, detail: RunDetail) -> Path:
     return workspace.resolve(f"{run.directory}/{output_of(store, source)}")
 
 
-def _written(member: Member, notes: list[str]) -> tuple[Member, list[Predictions]]:
-    """The member's runs that wrote validation predictions, and these; what is missing or broken becomes a note."""
+@dataclass(frozen=True)
+class _Loaded:
+    """A member with the predictions of its runs, and the labelled videos that these are of."""
+
+    member: Member
+    predictions: list[Predictions]
+    ids: set[str]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return self.predictions[0].taxonomy.codes
+
+    def goes_with(self, other: "_Loaded") -> bool:
+        """They know the same classes, and share a video."""
+        return self.codes == other.codes and not self.ids.isdisjoint(other.ids)
+
+
+def _loaded(member: Member, notes: list[str]) -> _Loaded | str:
+    """The member with those of its runs that wrote predictions, or why there are none; broken ones become a note."""
     runs, found = [], []
     for run in member.runs:
         try:
@@ -233,10 +241,17 @@ def _written(member: Member, notes: list[str]) -> tuple[Member, list[Predictions
             runs.append(run)
             found.append(predictions)
         elif len(member.runs) > 1:
-            notes.append(
-                f"left out: {printable(run.config.name)} of {printable(member.name)}: no validation predictions"
-            )
-    return Member(member.name, runs), found
+            name = printable(run.config.name)
+            notes.append(f"left out: {name} of {printable(member.name)}: no validation predictions")
+    name = printable(member.name)
+    if not found:
+        full = any(run.fold == "full" for run in member.runs)
+        why = "it was trained on all labelled videos" if full else "none are there of its checkpoint"
+        return f"{name}: no validation predictions ({why})"
+    if any(one.taxonomy.codes != found[0].taxonomy.codes for one in found):
+        return f"{name}: its folds know different classes"
+    ids = _labelled(found)
+    return _Loaded(Member(member.name, runs), found, ids) if ids else f"{name}: its videos have no labels"
 
 
 def _labelled(predictions: Sequence[Predictions]) -> set[str]:
@@ -249,30 +264,25 @@ def _labelled(predictions: Sequence[Predictions]) -> set[str]:
     }
 
 
-def _misfit(
-    member: Member,
-    predictions: Sequence[Predictions],
-    members: Sequence[Member],
-    validation: Sequence[Sequence[Predictions]],
-    shared: set[str],
-) -> str | None:
-    """Why a member cannot be averaged with those before it."""
-    name = printable(member.name)
-    if not predictions:
-        full = any(run.fold == "full" for run in member.runs)
-        why = "it was trained on all labelled videos" if full else "none are there of its checkpoint"
-        return f"{name}: no validation predictions ({why})"
-    codes = (validation[0][0] if validation else predictions[0]).taxonomy.codes
-    if any(one.taxonomy.codes != codes for one in predictions):
-        return f"{name}: knows other classes than {printable((members or [member])[0].name)}"
-    ids = _labelled(predictions)
-    if not ids:
-        return f"{name}: none of its validation videos has a label"
-    if members and not shared & ids:
-        return (
-            f"{name}: no validation video in common with {', '.join(printable(one.name) for one in members)}"
-        )
-    return None
+def _fitting(found: Sequence[_Loaded], notes: list[str]) -> list[_Loaded]:
+    """Members that can be averaged with the one that goes with most others; of the rest, a note says why not."""
+    if not found:
+        return []
+    first = max(found, key=lambda one: sum(one.goes_with(other) for other in found))
+    name = printable(first.member.name)
+    shared = set(first.ids)
+    fitting = []
+    for one in found:
+        if one.codes != first.codes:
+            notes.append(f"left out: {printable(one.member.name)}: knows other classes than {name}")
+        elif shared.isdisjoint(one.ids):
+            notes.append(
+                f"left out: {printable(one.member.name)}: no validation video in common with {name} and the others"
+            )
+        else:
+            shared &= one.ids
+            fitting.append(one)
+    return fitting
 
 
 def _reason(error: Exception) -> str:

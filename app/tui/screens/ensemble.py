@@ -1,0 +1,373 @@
+"""Mode 5: finished runs weighed against each other, scored at every change, and saved as a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.timer import Timer
+
+from app.tui import ensembles, exports
+from app.tui.bench import Bench
+from app.tui.bindings import bindings
+from app.tui.ensemble_lines import weight_text
+from app.tui.requests import Detail, Request
+from app.tui.screens.ask import Ask
+from app.tui.screens.ensemble_work import (
+    Candidates,
+    EnsembleWork,
+    Found,
+    Loaded,
+    Loading,
+    Scored,
+    Searching,
+    Sure,
+)
+from app.tui.widgets.agreement_view import AgreementView
+from app.tui.widgets.ensemble_panel import EnsemblePanel
+from app.tui.widgets.fixes_view import FixesView
+from app.tui.widgets.member_list import MemberList
+from engine.ensemble_text import report_table
+from engine.format import printable
+from engine.store.views import RunDetail
+
+if TYPE_CHECKING:
+    from engine.store.database import Store
+
+_PAUSE_SECONDS = 0.5  # after the last change, before the interval is computed
+
+
+class Ensemble(EnsembleWork):
+    """Weights change by key and mouse; scores follow from a thread, the newest weights first."""
+
+    MODE = "ensemble"
+    CSS_PATH = Path(__file__).with_suffix(".tcss")
+    BINDINGS = bindings("ensemble")
+    BINDING_GROUP_TITLE = "Ensemble"
+    AUTO_FOCUS = "MemberList"
+
+    class Saved(Message):
+        """An ensemble run was queued."""
+
+        def __init__(self, run_id: int) -> None:
+            super().__init__()
+            self.run_id = run_id
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench()
+        self._marks: tuple[int, ...] = ()
+        self._loaded: tuple[int, ...] = ()
+        self._asked = 0
+        self._scoring = False
+        self._dragged = False
+        self._unread = False
+        self._timer: Timer | None = None
+        self._saved: int | None = None
+        self._saved_detail: RunDetail | None = None
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="ensemble-body"):
+            yield EnsemblePanel()
+            with Horizontal(id="ensemble-below"):
+                yield AgreementView(widget_id="ensemble-agreement")
+                yield FixesView(widget_id="ensemble-fixes")
+
+    def on_mount(self) -> None:
+        if not self.reeltop.marked:
+            self.bench.weights.restore(self.reeltop.memory.get("ensemble"))
+        self._show()
+        self._show_notes()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        marks = tuple(self.reeltop.marked)
+        new = [run_id for run_id in marks if run_id not in self._marks]
+        self._marks = marks
+        if new:
+            self.bench.weights.set_runs((*self.bench.weights.choice.runs, *new))
+        self._load_if_new()
+
+    def show_trouble(self, trouble: str | None) -> None:
+        super().show_trouble(trouble)
+        if trouble is None and self._unread and self.is_mounted:
+            self._unread = False
+            self._load_if_new()
+
+    def requests(self) -> Sequence[Request]:
+        return [Detail(self._saved)] if self._saved is not None else []
+
+    def receive(self, request: Request, value: object) -> None:
+        if isinstance(request, Detail) and request.run_id == self._saved:
+            self._saved_detail = cast(RunDetail, value)
+            self._show_notes()
+
+    def action_choose(self) -> None:
+        """List the runs that could be members, to be ticked."""
+        self.look_for_candidates()
+
+    def action_search(self, kind: str) -> None:
+        """Search for weights in a thread."""
+        gathered = self.bench.ready
+        if gathered is None:
+            self._nothing()
+        elif self.searching:
+            self.notify("a search goes on already; esc ends it", severity="warning", markup=False)
+        else:
+            self.search(self._asked, kind, gathered)
+            self._show(searching=(kind, 0.0))
+
+    def action_reset(self) -> None:
+        """Every weight 1."""
+        if members := self.bench.members:
+            self.bench.weights.set_all(members, [1.0] * len(members))
+            self._weights_changed()
+
+    def action_undo(self) -> None:
+        """Members and weights as they were before the last change."""
+        if self.bench.weights.undo():
+            self._load_if_new()
+            self._weights_changed()
+        else:
+            self.notify("nothing to take back", severity="warning", markup=False)
+
+    async def action_back(self) -> None:
+        """End the search, else as everywhere."""
+        if self.searching:
+            self.stop_search()
+            self._show()
+        else:
+            await self.reeltop.action_back()
+
+    def action_measure(self) -> None:
+        """The next measure of agreement."""
+        self.query_one(AgreementView).next_measure()
+
+    def action_level(self) -> None:
+        """Fixes and breaks of the next level."""
+        self.query_one(FixesView).next_level()
+
+    def action_view(self) -> None:
+        """Agreement, or fixes and breaks."""
+        self.toggle_class("-agreement")
+
+    def action_save(self) -> None:
+        """Ask for a name, then queue a run."""
+        bench, gathered = self.bench, self.bench.ready
+        if gathered is None:
+            self._nothing()
+            return
+        workspace = self.reeltop.workspace
+        members, weights, kind = bench.members, bench.now, bench.kind
+
+        def answered(name: str | None) -> None:
+            if name is None:
+                return
+
+            def queue(store: "Store") -> str:
+                run_id = ensembles.queue_ensemble(workspace, store, members, weights, kind, name.strip())
+                self.post_message(self.Saved(run_id))
+                return f"queued {run_id} {printable(name.strip())}; 1 shows the queue"
+
+            self.reeltop.command(queue)
+
+        hint = ensembles.save_hint(gathered, weights, kind)
+        self.app.push_screen(Ask("Save as an ensemble run, called", hint, "ensemble", _no_name), answered)
+
+    def action_open_saved(self) -> None:
+        """The page of the saved run."""
+        if self._saved is not None:
+            self.reeltop.open_run(self._saved)
+        else:
+            self.notify("nothing is saved yet: s saves", severity="warning", markup=False)
+
+    def action_copy_table(self, form: exports.Format) -> None:
+        """The table to the clipboard."""
+        if (report := self._report()) is not None:
+            self.app.copy_to_clipboard(exports.table(*report_table(report), form))
+            self.notify(f"copied the table as {'Markdown' if form == 'markdown' else 'CSV'}", markup=False)
+
+    def action_write(self) -> None:
+        """The table as a file."""
+        if (report := self._report()) is not None:
+            root, text = self.reeltop.workspace.root, exports.table(*report_table(report), "csv")
+
+            def write(_store: "Store") -> str:
+                return (
+                    f"wrote {printable(str(exports.write(root, 'ensemble', 'csv', text).relative_to(root)))}"
+                )
+
+            self.reeltop.command(write)
+
+    @on(MemberList.Weighed)
+    def _weight_wanted(self, event: MemberList.Weighed) -> None:
+        goes_on, self._dragged = self._dragged, event.dragging
+        problem = self.bench.weights.set_weight(
+            self.bench.members, event.index, event.weight, keep=not goes_on
+        )
+        self._weights_changed(None if event.dragging else problem, goes_on=goes_on)
+
+    @on(MemberList.Switched)
+    def _switch_wanted(self, event: MemberList.Switched) -> None:
+        self._weights_changed(self.bench.weights.switch(self.bench.members, event.index))
+
+    @on(MemberList.Removed)
+    def _removal_wanted(self, event: MemberList.Removed) -> None:
+        gone = self.bench.members[event.index]
+        weights = self.bench.weights
+        weights.set_runs([run_id for run_id in weights.choice.runs if run_id not in gone])
+        self._load_if_new()
+
+    @on(MemberList.Typing)
+    def _typing_wanted(self, event: MemberList.Typing) -> None:
+        members, index = self.bench.members, event.index
+        begin = event.text or weight_text(self.bench.now[index])
+
+        def answered(text: str | None) -> None:
+            if text is not None and members == self.bench.members:
+                self._weights_changed(self.bench.weights.set_weight(members, index, float(text)))
+
+        question = f"Weight of {printable(event.name)}"
+        self.app.push_screen(
+            Ask(question, "0 to 1000; 0 leaves it out", begin, ensembles.not_a_weight), answered
+        )
+
+    @on(Candidates)
+    def _candidates_found(self, message: Candidates) -> None:
+        from app.tui.screens.member_picker import MemberPicker
+
+        if self.is_current:
+            self.app.push_screen(MemberPicker(message.found, self.bench.weights.choice.runs), self._picked)
+
+    def _picked(self, run_ids: tuple[int, ...] | None) -> None:
+        if run_ids is not None and self.bench.weights.set_runs(run_ids):
+            self._load_if_new()
+
+    @on(Loading)
+    def _loading(self, message: Loading) -> None:
+        if message.asked == self._asked:
+            self.query_one(EnsemblePanel).show_loading(message.name, message.done / max(1, message.total))
+
+    @on(Loaded)
+    def _members_loaded(self, message: Loaded) -> None:
+        if message.asked != self._asked:
+            return
+        self.stop_search()
+        self.bench.take(message.gathered)
+        self._show_notes()
+        self._show()
+        if self.bench.ready is not None:
+            self.query_one(AgreementView).show(message.gathered)
+            self.query_one(MemberList).focus()
+            self._weights_changed()
+
+    @on(Scored)
+    def _scored(self, message: Scored) -> None:
+        self._scoring = False
+        gathered = self.bench.ready
+        if gathered is not None and message.asked == self._asked:
+            self.bench.weighed = message.weighed
+            self.query_one(FixesView).show(message.weighed.fixes, gathered.members[gathered.best].name)
+            self._show()
+        self._score_if_new()
+
+    @on(Sure)
+    def _made_sure(self, message: Sure) -> None:
+        if message.asked == self._asked:
+            self.bench.sure = message.report
+            self._show()
+
+    @on(Searching)
+    def _search_goes_on(self, message: Searching) -> None:
+        if self.searching:
+            self._show(searching=(message.kind, message.share))
+
+    @on(Found)
+    def _search_ended(self, message: Found) -> None:
+        if message.report is not None and message.asked == self._asked:
+            self.bench.found = message.report
+            self.bench.weights.set_all(self.bench.members, ensembles.weights_of(message.report))
+            self._weights_changed()
+
+    def failed(self, name: str, reason: str) -> None:
+        self._scoring = self._scoring and name != "score"
+        if name == "load":
+            self._loaded, self._unread = (), True
+            if not self.reeltop.opened:
+                return  # the store is on its way
+        super().failed(name, reason)
+
+    def on_ensemble_saved(self, message: Saved) -> None:
+        self._saved, self._saved_detail = message.run_id, None
+        self.ask()
+
+    def _load_if_new(self) -> None:
+        """Load the chosen runs where they are not those that are shown, or being loaded."""
+        runs = self.bench.weights.choice.runs
+        if runs == self._loaded:
+            return
+        self._loaded = runs
+        self._asked += 1
+        self._remember()
+        if runs:
+            self.load(self._asked, runs)
+        else:
+            self.stop_search()
+            self.bench.take(None)
+            self._show_notes()
+            self._show()
+
+    def _weights_changed(self, problem: str | None = None, *, goes_on: bool = False) -> None:
+        """Show them at once, and have them scored; the score before is kept unless a change goes on."""
+        if problem is not None:
+            self.notify(problem, severity="warning", markup=False)
+        if self.bench.ready is None:
+            return
+        if not goes_on:
+            self.bench.changed()
+        self._show()
+        self._score_if_new()
+        self._remember()
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(_PAUSE_SECONDS, self._make_sure)
+
+    def _score_if_new(self) -> None:
+        """One after the other: what changes meanwhile is scored when this is done."""
+        if not self._scoring and self.bench.unscored and (gathered := self.bench.ready) is not None:
+            self._scoring = True
+            self.score(self._asked, gathered, self.bench.now)
+
+    def _make_sure(self) -> None:
+        if self.bench.unsure and (gathered := self.bench.ready) is not None:
+            self.make_sure(self._asked, gathered, self.bench.now)
+
+    def _remember(self) -> None:
+        self.reeltop.remember("ensemble", self.bench.weights.to_plain())
+
+    def _nothing(self) -> None:
+        self.notify("no members yet: a chooses them", severity="warning", markup=False)
+
+    def _report(self) -> dict[str, Any] | None:
+        """Of the weights as they are; None, and said so, where it is not there."""
+        report = self.bench.report
+        if self.bench.ready is None:
+            self._nothing()
+        elif report is None:
+            self.notify("the scores are still being computed", severity="warning", markup=False)
+        return report
+
+    def _show(self, searching: tuple[str, float] | None = None) -> None:
+        self.query_one(EnsemblePanel).show(self.bench, searching)
+        self.query_one("#ensemble-below").display = self.bench.ready is not None
+
+    def _show_notes(self) -> None:
+        notes = self.bench.gathered.notes if self.bench.gathered is not None else ()
+        self.query_one(EnsemblePanel).show_notes(notes, self._saved_detail)
+
+
+def _no_name(text: str) -> str | None:
+    return None if text.strip() else "a run needs a name"
