@@ -175,6 +175,14 @@ def runs(store: Store, templates: tuple[Path, Path, dict[str, int]]) -> dict[str
     return ids
 
 
+@pytest.fixture(autouse=True)
+def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of settings for all workspaces: empty, whatever the person at this machine has."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def supervisors(monkeypatch: pytest.MonkeyPatch) -> list[Workspace]:
     """No supervisor is started; the workspaces for which one was asked for."""
