@@ -55,7 +55,7 @@ class Layout:
 
 
 def layout(width: int, lines: Sequence[MemberLine]) -> Layout:
-    """For lines of `width` cells: where they are few, columns of levels leave first, then the bar shrinks, then names."""
+    """For lines of `width` cells: columns of levels leave first, then the bar shrinks, then names do."""
     levels = max((len(line.levels) for line in lines), default=0)
     scale = max([1.0, *(line.weight for line in lines)])
     longest = max((Content(shown(line.name)).cell_length for line in lines), default=0)

@@ -10,6 +10,7 @@ from engine.store.views import ClassScore, MetricSummary, RunDetail, RunPage, Ru
 if TYPE_CHECKING:
     from engine.comparison import Comparison
     from engine.confusions import Confusions
+    from engine.ensemble_result import EnsembleResult
     from engine.store.database import Store
     from engine.store.lineage import Lineage
     from engine.store.live import Health, Standing
@@ -197,6 +198,21 @@ class ConfusionsOf:
 
 
 @dataclass(frozen=True, slots=True)
+class EnsembleOf:
+    """The report of an ensemble run; read from its directory."""
+
+    every: ClassVar[float] = 1.0
+
+    workspace: "Workspace"
+    run_id: int
+
+    def answer(self, store: "Store") -> "EnsembleResult":
+        from engine.ensemble_result import ensemble_result
+
+        return ensemble_result(self.workspace, store, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
 class LineageOf:
     """What a run builds on and what builds on it."""
 
@@ -214,7 +230,7 @@ class LineageOf:
 class Compared:
     """Runs beside each other; those that are not there are told, not missed."""
 
-    every: ClassVar[float] = 1.0
+    every: ClassVar[float] = 2.0
 
     run_ids: tuple[int, ...]
 

@@ -1,6 +1,5 @@
 """Averaging finished runs."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,8 +23,9 @@ def ensemble_runs(
         RunError: a reference names no run.
     """
     from engine.ensemble_plan import check_classifies, ensemble_config, member_names
+    from engine.ensemble_result import ensemble_result
     from engine.store.database import Store
-    from engine.store.queries import artifact_of, run_detail, run_row
+    from engine.store.queries import run_detail, run_row
     from engine.store.runs import find_run
     from engine.store.views import Status
     from engine.submit import plan_config, submit
@@ -43,18 +43,14 @@ def ensemble_runs(
     config = ensemble_config(workspace, members, details, weighted, name or "ensemble")
     (run_id,) = submit(workspace, store, plan_config(workspace, store, config))
     code = (quiet_wait if as_json else wait_for)(workspace, [run_id], as_json=False)
-    run = run_row(store, run_id)
-    made = {kind: artifact_of(store, run_id, kind) for kind in ("report", "submission")}
-    paths = {kind: f"{run.directory}/{one.path}" for kind, one in made.items() if one is not None}
-    report = None
-    if run.status is Status.FINISHED and "report" in paths:
-        report = json.loads((workspace.root / paths["report"]).read_text(encoding="utf-8"))
+    run, made = run_row(store, run_id), ensemble_result(workspace, store, run_id)
+    report = made.report if run.status is Status.FINISHED else None
     if as_json:
-        print_json(run_json(run) | {"ensemble": report, "submission": paths.get("submission")})
+        print_json(run_json(run) | {"ensemble": report, "submission": made.submission})
     elif report is not None:
         print_report(report)
-        if "submission" in paths:
-            print(f"submission file: {printable(paths['submission'])}")
+        if made.submission is not None:
+            print(f"submission file: {printable(made.submission)}")
     return code
 
 

@@ -12,13 +12,14 @@ from textual.widgets import DataTable, OptionList, TabbedContent, TabPane
 from app.tui.bindings import bindings
 from app.tui.curves import Clock
 from app.tui.facts import flat
-from app.tui.requests import Classes, ConfusionsOf, Detail, LineageOf, LogEnd, Request, SeriesOf
+from app.tui.requests import Classes, ConfusionsOf, Detail, EnsembleOf, LineageOf, LogEnd, Request, SeriesOf
 from app.tui.screens.run_exports import RunExports
 from app.tui.states import title
 from app.tui.widgets.chart_grid import ChartGrid
 from app.tui.widgets.checkpoint_table import CheckpointsView
 from app.tui.widgets.classes_view import ClassesView
 from app.tui.widgets.config_tree import ConfigTree
+from app.tui.widgets.ensemble_view import EnsembleView
 from app.tui.widgets.lineage_view import LineageView
 from app.tui.widgets.log_pane import LogPane
 from app.tui.widgets.overview import Overview
@@ -28,10 +29,12 @@ from engine.store.views import ClassScore, RunDetail, RunRow, Series, Status
 
 if TYPE_CHECKING:
     from engine.confusions import Confusions
+    from engine.ensemble_result import EnsembleResult
     from engine.store.lineage import Lineage
 
 _FOCUS = {
     "overview": "Overview",
+    "ensemble": "EnsembleView",
     "config": "#config-tree",
     "charts": "#charts-grid",
     "scores": "#evaluations",
@@ -62,6 +65,7 @@ class RunScreen(RunExports):
         yield RunHead(widget_id="run-head")
         with TabbedContent(id="run-tabs"):
             yield TabPane("Overview", Overview(), id="overview")
+            yield TabPane("Ensemble", EnsembleView(), id="ensemble")  # shown of ensemble runs only
             yield TabPane("Config", ConfigTree(), id="config")
             yield TabPane(
                 "Charts",
@@ -85,6 +89,7 @@ class RunScreen(RunExports):
             )
 
     def on_mount(self) -> None:
+        self.query_one(TabbedContent).hide_tab("ensemble")
         self.set_interval(1.0, self._tick)
 
     def requests(self) -> Sequence[Request]:
@@ -99,6 +104,8 @@ class RunScreen(RunExports):
             wanted.append(ConfusionsOf(self.reeltop.workspace, self._run_id))
             if (chosen := self.query_one(ScoresView).chosen) is not None:
                 wanted.append(Classes(chosen))
+        if tab == "ensemble":
+            wanted.append(EnsembleOf(self.reeltop.workspace, self._run_id))
         if tab == "lineage":
             wanted.append(LineageOf(self._run_id))
         if self._detail.run.status in (Status.FAILED, Status.CRASHED):
@@ -116,6 +123,8 @@ class RunScreen(RunExports):
                 self.query_one(ClassesView).show_classes(cast("tuple[ClassScore, ...]", value))
             case ConfusionsOf():
                 self.query_one(ClassesView).show_confusions(cast("Confusions", value))
+            case EnsembleOf():
+                self.query_one(EnsembleView).show(cast("EnsembleResult", value))
             case LineageOf():
                 self.query_one(LineageView).show(cast("Lineage", value))
             case LogEnd():
@@ -124,6 +133,8 @@ class RunScreen(RunExports):
     def refused(self, request: Request, message: str) -> None:
         if isinstance(request, ConfusionsOf):
             self.query_one(ClassesView).show_confusions(None, message)
+        elif isinstance(request, EnsembleOf):
+            self.query_one(EnsembleView).show_trouble(message)
         elif isinstance(request, Detail):
             known = self._detail is not None
             self._detail = None  # what is shown stays readable, the keys have nothing to act on
@@ -137,7 +148,7 @@ class RunScreen(RunExports):
     def action_tab(self, by: int) -> None:
         """To the tab beside."""
         tabs = self.query_one(TabbedContent)
-        panes = [pane.id or "" for pane in tabs.query(TabPane)]
+        panes = [pane.id or "" for pane in tabs.query(TabPane) if tabs.get_tab(pane).display]
         tabs.active = panes[(panes.index(tabs.active) + by) % len(panes)]
 
     def action_filter(self) -> None:
@@ -200,6 +211,8 @@ class RunScreen(RunExports):
             self.reeltop.open_run(run_id)
 
     def _show(self, detail: RunDetail) -> None:
+        if detail.run.stage == "ensemble":
+            self.query_one(TabbedContent).show_tab("ensemble")
         self._detail = detail
         self.query_one(RunHead).show(detail)
         self.query_one(Overview).show(detail)

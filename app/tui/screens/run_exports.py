@@ -14,6 +14,7 @@ from app.tui.widgets.checkpoint_table import CheckpointTable
 from app.tui.widgets.classes_view import HEAD as CLASS_HEAD
 from app.tui.widgets.classes_view import ClassesView
 from app.tui.widgets.config_tree import ConfigTree
+from app.tui.widgets.ensemble_view import EnsembleView
 from app.tui.widgets.lineage_view import LineageView
 from app.tui.widgets.log_view import LogView
 from app.tui.widgets.overview import Overview
@@ -89,6 +90,8 @@ class RunExports(RunSaved):
                 return Shown(scores.head, scores.rows)
             case "classes":
                 return Shown(CLASS_HEAD, self.query_one(ClassesView).rows)
+            case "ensemble":
+                return Shown(*self.query_one(EnsembleView).table)
             case "checkpoints":
                 return Shown(CHECKPOINT_HEAD, self.query_one(CheckpointTable).rows_as_text)
             case "lineage":

@@ -1,6 +1,6 @@
 """A finished ensemble: members with their weights and scores, its honest estimate, and where its submission is."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -15,8 +15,11 @@ from app.tui.ensemble_lines import (
     member_line,
 )
 from app.tui.widgets.label import Label
-from engine.ensemble_text import report_lines
+from engine.ensemble_text import report_lines, report_table
 from engine.format import printable, score
+
+if TYPE_CHECKING:
+    from engine.ensemble_result import EnsembleResult
 
 _KINDS = {
     "equal": "equal weights",
@@ -33,16 +36,25 @@ class EnsembleView(VerticalScroll):
         super().__init__()
         self._report: dict[str, Any] | None = None
         self._submission: str | None = None
-        self._text = "the run has written no report yet"
+        self._text = "loading"
 
     def compose(self) -> ComposeResult:
         yield Label("")
 
-    def show(self, report: dict[str, Any] | str, submission: str | None) -> None:
-        """Show a report, or why there is none; `submission` is its path in the workspace."""
-        self._report = report if isinstance(report, dict) else None
-        self._text = report if isinstance(report, str) else ""
-        self._submission = submission
+    @property
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Titles and rows, to be taken along."""
+        return report_table(self._report) if self._report is not None else ([], [])
+
+    def show(self, result: "EnsembleResult") -> None:
+        """Show what the run has left behind."""
+        self._report, self._submission = result.report, result.submission
+        self._text = "no report yet: the run writes it when its weights are found"
+        self._draw()
+
+    def show_trouble(self, message: str) -> None:
+        """Show why there is no report."""
+        self._report, self._text = None, f"✗ {message}"
         self._draw()
 
     def on_mount(self) -> None:
