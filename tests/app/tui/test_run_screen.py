@@ -1,47 +1,29 @@
-"""The screen about one run: every tab, its keys, and what a failed run shows first."""
+"""The screen about one run: its tabs, its overview and settings, what a failed run shows first, trouble and exports."""
 
-import re
+import sqlite3
 from collections.abc import Callable
 
-from textual.widgets import DataTable, TabbedContent, Tree
+import pytest
+from conftest import new_run  # type: ignore[import-not-found]
+from run_page import on_run, shown_run, tree_lines  # type: ignore[import-not-found]
+from textual.widgets import DataTable, TabbedContent, TabPane, Tree
 
 from app.tui.app import ReeltopApp
+from app.tui.screens.confirm import Confirm
 from app.tui.screens.run import RunScreen
-from app.tui.widgets.chart_grid import ChartGrid
 from app.tui.widgets.label import Label
-from app.tui.widgets.log_view import LogView
-from app.tui.widgets.metric_chart import MetricChart
 from app.tui.widgets.overview import Overview
-from engine.records import Metrics
+from engine.records import Environment
 from engine.store.database import Store
 from engine.store.ingest import ingest
+from engine.store.runs import create_runs, delete_run
 from engine.workspace import Workspace
 
-
-async def on_run(
-    app: ReeltopApp, pilot: object, settled: Callable, run_id: int, tab: str = "overview"
-) -> None:
-    """Open the run and go to a tab by its keys."""
-    await settled(pilot, lambda: app.opened)
-    app.open_run(run_id)
-    await settled(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.current_run() is not None)
-    while app.screen.query_one(TabbedContent).active != tab:
-        before = app.screen.query_one(TabbedContent).active
-        await pilot.press("]")  # type: ignore[attr-defined]
-        await settled(pilot, lambda before=before: app.screen.query_one(TabbedContent).active != before)
-
-
-def tree_lines(tree: Tree) -> list[str]:
-    """Labels of a tree, top down."""
-    found = []
-
-    def walk(node: object) -> None:
-        for child in node.children:  # type: ignore[attr-defined]
-            found.append(child.label.plain)
-            walk(child)
-
-    walk(tree.root)
-    return found
+ENVIRONMENT = {
+    "command": "python -m engine.run runs/1-model-3",
+    "packages": "numpy==2.4.1\ntorch==2.13.0+cpu\ntransformers==5.23.0",
+    "env.OMP_NUM_THREADS": "4",
+}
 
 
 async def test_a_failed_run_opens_on_its_error_and_the_end_of_its_log(
@@ -50,10 +32,11 @@ async def test_a_failed_run_opens_on_its_error_and_the_end_of_its_log(
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(100, 30)) as pilot:
         await on_run(app, pilot, settled, runs["broken"])
-        text = app.screen.query_one(Overview).query_one(Label)
-        await settled(pilot, lambda: "step 310 loss nan" in str(text.content))
-        assert str(text.content).startswith("✗ loss is NaN at step 310: lower training.lr.text")
-        assert "runs/2-broken" in str(text.content)
+        error, left, right = app.screen.query_one(Overview).query(Label)
+        await settled(pilot, lambda: "step 310 loss nan" in str(error.content))
+        assert str(error.content).startswith("✗ loss is NaN at step 310: lower training.lr.text")
+        assert error.region.y < left.region.y
+        assert "runs/2-broken" in str(right.content)
 
 
 async def test_the_head_says_how_the_run_is_doing(
@@ -82,94 +65,6 @@ async def test_settings_are_searched_by_part_of_a_name(
         await settled(pilot, lambda: "epochs  5" in tree_lines(tree))
 
 
-async def test_charts_are_filtered_by_regular_expression_and_shown_alone(
-    workspace: Workspace, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await on_run(app, pilot, settled, runs["model-3"], "charts")
-        grid = app.screen.query_one(ChartGrid)
-        keys = lambda: [chart.key for chart in grid.in_sight]  # noqa: E731
-        await settled(pilot, lambda: keys()[:2] == ["train/loss", "val/f1_mean"])
-        await settled(pilot, lambda: all(chart.query("Plot") for chart in grid.in_sight))
-        await pilot.press("slash", *"^train/")
-        await settled(pilot, lambda: keys() == ["train/loss", "train/lr", "train/grad_norm"])
-        await pilot.press("left_parenthesis")
-        await settled(pilot, lambda: "unterminated" in str(grid.query_one(".filter-error", Label).content))
-        await pilot.press("backspace", "enter", "f")
-        await settled(pilot, lambda: keys() == ["train/loss"])
-        await pilot.press("pagedown")
-        await settled(pilot, lambda: keys() == ["train/lr"])
-        await pilot.press("f", "g")
-        await settled(pilot, lambda: len(keys()) == 3)
-        await settled(pilot, lambda: "logarithmic" in str(grid.query_one("#chart-status", Label).content))
-
-
-async def test_a_thousand_series_are_paged(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    values = {f"train/part-{n:04}": float(n) for n in range(1000)}
-    ingest(store, runs["model-1"], [Metrics(time=1.0, step=500, values=values)], old_offset=2, new_offset=3)
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await on_run(app, pilot, settled, runs["model-1"], "charts")
-        status = app.screen.query_one("#chart-status", Label)
-        await settled(pilot, lambda: re.search(r"\d of 1011 series", str(status.content)))
-        assert len(app.screen.query(MetricChart)) <= 8
-
-
-async def test_nan_and_huge_values_leave_the_chart_standing(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    wild = [1.0, float("nan"), 2.0, float("inf"), 1e300, -1e300, 1.7e308, 0.0, 5e-324, float("-inf")]
-    records = [
-        Metrics(time=float(n), step=300 + n, values={"train/wild": value}) for n, value in enumerate(wild)
-    ]
-    ingest(store, runs["model-1"], records, old_offset=2, new_offset=3)
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await on_run(app, pilot, settled, runs["model-1"], "charts")
-        grid = app.screen.query_one(ChartGrid)
-        await pilot.press("slash", *"wild", "enter")
-        await settled(pilot, lambda: [chart.key for chart in grid.in_sight] == ["train/wild"])
-        await settled(pilot, lambda: grid.in_sight[0].has_class("-drawn") and grid.query("Plot"))
-        for key in ("g", "plus", "minus", "right", "0", "g"):
-            await pilot.press(key)
-            await pilot.pause()
-        assert app.is_running
-
-
-async def test_scores_show_every_level_and_the_worst_classes_first(
-    workspace: Workspace, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(140, 40)) as pilot:
-        await on_run(app, pilot, settled, runs["model-3"], "scores")
-        table = app.screen.query_one("#evaluations", DataTable)
-        await settled(pilot, lambda: table.row_count == 4)
-        cells = [str(cell) for cell in table.get_row_at(3)]
-        assert cells[0] == "best"
-        assert {"0.7329", "0.8329", "0.6329"} <= set(cells)
-        tree = app.screen.query_one("#class-tree", Tree)
-        await settled(pilot, lambda: tree_lines(tree))
-        assert [line.split()[0] for line in tree_lines(tree)] == ["20", "2003", "2007", "11", "1104"]
-
-
-async def test_checkpoints_and_log_have_their_tabs(
-    workspace: Workspace, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await on_run(app, pilot, settled, runs["model-1"], "checkpoints")
-        table = app.screen.query_one("CheckpointTable", DataTable)
-        assert [str(cell) for cell in table.get_row_at(0)][:4] == ["best", "2", "199", "0.5678"]
-        await on_run(app, pilot, settled, runs["model-1"], "log")
-        log = app.screen.query_one(LogView)
-        await settled(
-            pilot, lambda: log.size.height and "step 219" in log.render_line(log.size.height - 1).text
-        )
-
-
 async def test_quick_presses_go_on_to_the_last_tab_and_stay_there(
     workspace: Workspace, runs: dict[str, int], settled: Callable
 ) -> None:
@@ -185,3 +80,199 @@ async def test_quick_presses_go_on_to_the_last_tab_and_stay_there(
             await pilot.pause()
         assert tabs.active == "scores"
         assert len(changes) <= 3
+
+
+async def test_every_tab_is_reached_by_its_keys_and_has_the_focus(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        tabs = app.screen.query_one(TabbedContent)
+        panes = [pane.id for pane in tabs.query(TabPane) if tabs.get_tab(pane).display]
+        assert panes[:5] == ["overview", "config", "charts", "scores", "classes"]
+        for name in (*panes[1:], panes[0]):
+            await pilot.press("right_square_bracket")
+            pane = tabs.get_pane(name or "")
+            await settled(pilot, lambda pane=pane: app.focused is not None and pane in app.focused.ancestors)
+            assert tabs.active == name
+        await pilot.press("left_square_bracket")
+        await settled(pilot, lambda: tabs.active == panes[-1])
+
+
+async def test_packages_are_a_list_among_the_settings_and_a_number_in_the_overview(
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+) -> None:
+    ingest(store, runs["model-3"], [Environment(time=1.0, values=ENVIRONMENT)], old_offset=2, new_offset=3)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        _, _, right = app.screen.query_one(Overview).query(Label)
+        assert "packages       3, listed on the tab Config" in str(right.content)
+        await pilot.press("right_square_bracket")
+        tree = app.screen.query_one("#config-tree", Tree)
+        await settled(pilot, lambda: "numpy  2.4.1" in tree_lines(tree))
+        packages = next(node for node in tree.root.children[-1].children if node.label.plain == "packages  3")
+        assert not packages.is_expanded
+        assert "OMP_NUM_THREADS  4" in tree_lines(tree)
+        await pilot.press("slash", *"torch")
+        await settled(pilot, lambda: tree_lines(tree) == ["environment", "packages  3", "torch  2.13.0+cpu"])
+        packages = tree.root.children[0].children[0]
+        assert packages.is_expanded
+        await pilot.press(*"no such thing")
+        error = app.screen.query_one("#config .filter-error", Label)
+        await settled(pilot, lambda: "nothing matches" in str(error.content))
+
+
+async def test_a_search_on_the_overview_searches_the_settings(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        await pilot.press("slash", *"ema")
+        tree = app.screen.query_one("#config-tree", Tree)
+        await settled(pilot, lambda: tree_lines(tree) == ["training", "ema  0.999"])
+        assert app.screen.query_one(TabbedContent).active == "config"
+        await pilot.press("enter")
+        assert app.focused is tree
+
+
+async def test_settings_and_scores_stand_side_by_side_where_there_is_room(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        _, left, right = app.screen.query_one(Overview).query(Label)
+        await settled(pilot, lambda: left.region.height > 5 and right.region.x > left.region.x)
+        assert "train/loss     1.006  (0.8739 to 6.341)" in str(left.content)
+        assert "training.lr.text 5e-05" in str(right.content)
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot, lambda: right.region.x == left.region.x and right.region.y > left.region.y)
+
+
+@pytest.mark.parametrize("key", ["s", "x"])
+async def test_stopping_asks_first(
+    workspace: Workspace, runs: dict[str, int], settled: Callable, key: str
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_run(app, pilot, settled, runs["model-1"])
+        await pilot.press(key)
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+
+
+async def test_a_run_that_someone_deletes_while_it_is_shown_is_told_and_nothing_acts_on_it(
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        delete_run(store, runs["model-3"])
+        head = app.screen.query_one("RunHead", Label)
+        await settled(
+            pilot, lambda: "run 1 is gone: deleted by someone else; esc goes back" in str(head.content)
+        )
+        _, left, _ = app.screen.query_one(Overview).query(Label)
+        assert "f1_mean" in str(left.content)
+        for key in ("r", "s", "c", "w", *["right_square_bracket"] * 9):
+            await pilot.press(key)
+            await pilot.pause()
+        assert shown_run(app).current_run() is None
+        await pilot.press("escape")
+        await settled(pilot, lambda: not isinstance(app.screen, RunScreen))
+
+
+async def test_a_run_that_is_not_there_is_told(workspace: Workspace, settled: Callable) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        app.open_run(4711)
+        await settled(
+            pilot,
+            lambda: (
+                isinstance(app.screen, RunScreen)
+                and "no run 4711" in str(app.screen.query_one("RunHead", Label).content)
+            ),
+        )
+
+
+async def test_a_locked_store_leaves_the_page_readable(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        with sqlite3.connect(workspace.root / "experiments.db", isolation_level=None) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            for key in ["right_square_bracket"] * 4:
+                await pilot.press(key)
+                await pilot.pause()
+            other.execute("ROLLBACK")
+        table = app.screen.query_one("#evaluations", DataTable)
+        await settled(pilot, lambda: table.row_count == 4)
+        assert app.trouble is None
+
+
+async def test_names_in_chinese_and_with_escapes_are_shown_as_they_are(
+    workspace: Workspace, store: Store, settled: Callable
+) -> None:
+    (run_id,) = create_runs(
+        store, [new_run("模型 [bold]\x1b[31m", config={"标题": "\x1b]0;x\x07[/]", "a": {}})]
+    )
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, run_id)
+        assert "模型 [bold]␛[31m" in str(app.screen.query_one("RunHead", Label).content)
+        await pilot.press("right_square_bracket")
+        tree = app.screen.query_one("#config-tree", Tree)
+        await settled(pilot, lambda: "标题  ␛]0;x␇[/]" in tree_lines(tree))
+        for _ in range(8):
+            await pilot.press("right_square_bracket")
+            await pilot.pause()
+
+
+@pytest.mark.parametrize(
+    ("tab", "told"),
+    [("overview", "| f1_mean | 0.7329 at epoch 4 |"), ("config", "| training.epochs | 5 |")],
+)
+async def test_what_a_tab_shows_is_copied_as_a_table(
+    workspace: Workspace, runs: dict[str, int], settled: Callable, tab: str, told: str
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"], tab)
+        await pilot.press("c")
+        await settled(pilot, lambda: told in app.clipboard)
+        assert app.clipboard.startswith("| name | value |\n| --- | --- |\n")
+        await pilot.press("C")
+        await settled(pilot, lambda: app.clipboard.startswith("name,value\n"))
+
+
+async def test_a_table_is_written_into_the_folder_of_exports(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"], "scores")
+        await pilot.press("w", "w")
+        folder = workspace.root / "exports"
+        await settled(pilot, lambda: folder.is_dir() and len(list(folder.glob("run-1-scores-*.csv"))) == 2)
+        text = next(folder.iterdir()).read_text()
+        assert text.splitlines()[0] == ",split,fold,epoch,step,loss,f1_mean,l1 mic,l1 mac,l2 mic,l2 mac"
+        assert text.splitlines()[4].startswith("best,val,0,4,399,1.2,0.7329,0.8329")
+
+
+async def test_a_folder_of_exports_that_cannot_be_made_is_told(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    (workspace.root / "exports").write_text("a file where a folder belongs")
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"], "scores")
+        await pilot.press("w")
+        await settled(
+            pilot,
+            lambda: any("exports" in note.message for note in app._notifications if note.severity == "error"),
+        )
