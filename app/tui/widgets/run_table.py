@@ -113,7 +113,7 @@ class RunTable(ScrollView, can_focus=True):
             return
         added = bool(self._lines) and after[:-1] == (before or list(self.keys))
         self._chosen = tuple(columns)
-        self._first_column = min(self._first_column, max(0, scrollable(self._chosen) - 1)) if before else 0
+        self._first_column = 0
         while added and self._more_columns:  # the new one is what a person wants to see
             self._first_column += 1
         self.refresh()
