@@ -144,7 +144,7 @@ def _cells(fact: Fact) -> dict[int, str]:
     """Values short enough to read; in full where they would look alike and are not."""
     cells = {run_id: setting(value) for run_id, value in fact.values.items()}
     short = {run_id: cell[:_SHA_CELLS] for run_id, cell in cells.items()} if fact.key == "git_sha" else cells
-    if not fact.differs or len(set(short.values())) > 1:
+    if len(set(short.values())) >= len({repr(value) for value in fact.values.values()}):
         return short
     return {run_id: printable(str(value)) for run_id, value in fact.values.items()}
 

@@ -1,6 +1,6 @@
 """One series of several runs over each other as lines: on the axis that all of them have, each with its glyph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _FEW = 12  # points of a line that all get its glyph
 _GLYPHS = 6  # of a longer line
+_FEW_STEPS = 4  # between which a tick could lie
 _LINE = "."  # where braille cannot be drawn
 
 
@@ -131,7 +132,7 @@ class Overlay:
 
     def drawing(self, theme: Mapping[str, str]) -> "Drawing":
         """All lines, the current run's last, then all glyphs."""
-        from app.tui.widgets.metric_chart import axis_label
+        from app.tui.axis_labels import axis_label
         from app.tui.widgets.plot import Drawing
 
         unit = self.unit
@@ -145,12 +146,13 @@ class Overlay:
             ys += [y for _, y in in_sight]
             lines.append(self._styled(run_id, drawn, theme))
             glyphs.append(self._styled(run_id, self._places(run_id, in_sight), theme, glyph=True))
+        label = axis_label(unit, window)
         inside = self.cursor is not None and window[0] <= self.cursor <= window[1]
         return Drawing(
             lines=(*lines, *glyphs),
             x_limits=window,
             y_limits=self.y_window or curves.limits(ys or [0.0], 0.04),
-            x_label=axis_label(unit, window),
+            x_label=_whole(label) if unit == "step" and window[1] - window[0] < _FEW_STEPS else label,
             log_y=self.look.log_y,
             cursor=self.cursor if inside else None,
             cursor_style=rich_colour(theme, "secondary"),
@@ -194,6 +196,11 @@ class Overlay:
         return (
             Line(tuple(points), style, mark.glyph, mark.glyph) if glyph else Line(tuple(points), style, _LINE)
         )
+
+
+def _whole(label: Callable[[float], str]) -> Callable[[float], str]:
+    """No label where there is no step."""
+    return lambda x: label(round(x) + 0.0) if abs(x - round(x)) < 1e-6 else ""
 
 
 def plain_look(look: Look) -> dict[str, object]:

@@ -251,6 +251,15 @@ def test_values_that_differ_never_look_alike(store: Store) -> None:
     assert len(set(line.cells.values())) == 2
 
 
+def test_a_list_that_one_run_alone_has_reads_as_it_would_be_typed(store: Store) -> None:
+    ids = [add(store, "one", {"predict": ["test", "val"], "scale": 1.0}), add(store, "two", {"scale": 2.0})]
+    lines = next(part for part in sections(compare(store, ids)) if part.name == "config").lines
+    assert {line.key: dict(line.cells) for line in lines} == {
+        "predict": {ids[0]: "test, val"},
+        "scale": {ids[0]: "1", ids[1]: "2"},
+    }
+
+
 def test_copies_are_tables_that_programs_read_and_foreign_text_is_shown_as_it_is(store: Store) -> None:
     one, two = add(store, "one\x1b[31m|x"), add(store, "two", {**CONFIG, "seed": 1})
     report(store, one, evaluation(1, 0.5, classes(c20=0.5, c2003=0.4)))

@@ -14,12 +14,12 @@ from textual.strip import Strip
 
 from app.tui.bindings import bindings
 from app.tui.columns import fit
-from app.tui.run_marks import RunMark
+from app.tui.run_marks import RunMark, rich_colour
 from app.tui.states import GLYPHS, state_word
 from engine.comparison import Comparison
 from engine.comparison_text import BEST, Line, column_title, sections, signed
 
-_NARROWEST, _WIDEST, _WITH_CHANGE = 13, 34, 24
+_NARROWEST, _WIDEST, _WITH_CHANGE, _WITH_WORD = 11, 34, 24, 13
 _GAP = 1
 _HEAD = 2
 
@@ -140,7 +140,8 @@ class CompareTable(ScrollView, can_focus=True):
             base = base + self.get_component_rich_style("compare-table--cursor", partial=True)
         if row.line is None:
             style = base + self.get_component_rich_style("compare-table--heading", partial=True)
-            return Strip([Segment(fit(row.heading, width), style)])
+            glyph_alone = row.heading == "scores" and self._run_cells < _WITH_WORD
+            return Strip([Segment(fit(f"scores  {BEST}" if glyph_alone else row.heading, width), style)])
         mark = "▸" if chosen else " "
         segments = [Segment(f"{mark}{fit(row.line.key, self._key_cells - 1)} ", base)]
         for run_id in self._in_sight():
@@ -154,15 +155,16 @@ class CompareTable(ScrollView, can_focus=True):
             one = self._comparison.run(run_id)
             if one is None:
                 continue
-            style = self.rich_style + Style(bold=True, reverse=run_id == self._current and y == 0)
             if y == 0:
                 mark = self._marks[run_id]
-                style = self.rich_style + self._colour(mark) + style
+                style = Style(color=rich_colour(self.app.theme_variables, mark.colour), bold=True)
+                style += Style(reverse=run_id == self._current)
                 text = f"{mark.glyph} {column_title(self._comparison, run_id)}"
             else:
-                style = self.rich_style + self.get_component_rich_style("compare-table--muted", partial=True)
+                style = self.get_component_rich_style("compare-table--muted", partial=True)
                 text = f"{GLYPHS[one.run.status]} {state_word(one.run)}"
                 text = f"base  {text}" if run_id == self._base else text
+            style = self.rich_style + style
             segments += [Segment(fit(text, self._run_cells), style), Segment(" " * _GAP, self.rich_style)]
         return Strip(segments)
 
@@ -180,11 +182,6 @@ class CompareTable(ScrollView, can_focus=True):
             return self.get_component_rich_style("compare-table--best", partial=True)
         alike = run_id != self._base and line.cells.get(run_id, "") == line.cells.get(self._base, "")
         return self.get_component_rich_style("compare-table--muted", partial=True) if alike else Style.null()
-
-    def _colour(self, mark: RunMark) -> Style:
-        from app.tui.run_marks import rich_colour
-
-        return Style(color=rich_colour(self.app.theme_variables, mark.colour))
 
     @property
     def _lines(self) -> int:
@@ -247,5 +244,5 @@ class CompareTable(ScrollView, can_focus=True):
         line = self._line(self._cursor)
         hidden = len(self._comparison.runs) - len(self._in_sight())
         parts = [f"{line.key}: {line.cells.get(self._current, '-')}"] if line is not None else []
-        parts += [f"{hidden} more runs ← →"] if hidden > 0 else []
+        parts += [f"{hidden} more run{'s' if hidden > 1 else ''} ← →"] if hidden > 0 else []
         self.border_subtitle = Content("   ".join(parts))

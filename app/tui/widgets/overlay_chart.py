@@ -31,6 +31,7 @@ _PLOT_MODULE = "app.tui.widgets.plot"
 _SMALLEST = (16, 4)
 _FIRST = ("train/loss", "val/f1_mean", "val/loss")
 _NAME = 18
+_MANY = 4
 _NOUNS = {"epoch": "epochs", "step": "steps"}
 
 
@@ -79,10 +80,12 @@ class OverlayChart(Vertical):
         """The series of every run, and of the part in sight its finer points."""
         if not self._counts or not self.size.width:
             return []  # out of sight nothing is read
-        most = max(80, min(800, (self.size.width // 20 + 1) * 40))
+        runs = self._overlay.runs
+        a_cell = 2 if len(runs) <= _MANY else 1  # braille can show two, but many lines take their time to draw
+        most = max(80, min(800, (self.size.width // 20 + 1) * 20 * a_cell))
         parts = self._overlay.steps()
         return [
-            *(SeriesOf(one.run.id, self.key, most) for one in self._overlay.runs),
+            *(SeriesOf(one.run.id, self.key, most) for one in runs),
             *(SeriesOf(run_id, self.key, most, first, last) for run_id, (first, last) in parts.items()),
         ]
 
@@ -256,7 +259,7 @@ class OverlayChart(Vertical):
         legend.redraw(self._legend())
 
     def _pointed_at(self, unit: str) -> str:
-        from app.tui.widgets.metric_chart import exact_label
+        from app.tui.axis_labels import exact_label
 
         cursor = self._overlay.cursor
         return f"  at {unit} {exact_label(unit, cursor)}" if cursor is not None else ""
