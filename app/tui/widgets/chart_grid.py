@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,17 +12,19 @@ from textual.containers import Container, Vertical
 from textual.message import Message
 
 from app.tui.bindings import bindings
-from app.tui.curves import AXES, SMOOTHINGS, Clock, Look
+from app.tui.chart_views import ChartViews
+from app.tui.curves import Clock
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
 from app.tui.widgets.metric_chart import MetricChart
 from engine.format import printable
 from engine.store.views import MetricSummary, Series
 
+if TYPE_CHECKING:
+    from app.tui.app import ReeltopApp
+
 _CELL = (38, 9)
 _SMALLEST_CELL = (20, 6)
-_COLUMNS = (None, 1, 2, 3, 4, 6)
-_ROWS = (None, 1, 2, 3, 4)
 _FIRST = ("train/loss", "val/f1_mean", "val/loss", "train/lr")
 
 
@@ -61,11 +63,7 @@ class ChartGrid(Vertical, can_focus=True):
         self._page = 0
         self._pages = 1
         self._alone: str | None = None
-        self._shared = Look()
-        self._own: dict[str, Look] = {}
-        self._for_all = True
-        self._columns: int | None = None
-        self._rows: int | None = None
+        self._views = ChartViews()
         self._clock = Clock()
         self._keys: tuple[str, ...] = ()
         self._cursor: float | None = None
@@ -75,6 +73,9 @@ class ChartGrid(Vertical, can_focus=True):
         yield FilterBar("regular expression, such as ^train/ or f1", widget_id=f"{self.id}-filter")
         yield Label("loading", classes="chart-status dim")
         yield Container(classes="chart-cells")
+
+    def on_mount(self) -> None:
+        self._views = ChartViews.from_plain(cast("ReeltopApp", self.app).memory.get(self._section))
 
     @property
     def in_sight(self) -> Sequence[MetricChart]:
@@ -137,31 +138,34 @@ class ChartGrid(Vertical, can_focus=True):
 
     def action_log_y(self) -> None:
         """Logarithmic value axis, or linear."""
-        self._change(lambda look: replace(look, log_y=not self._chosen_look.log_y))
+        self._views.turn_log(self._chosen_key)
+        self._look()
 
     def action_axis(self) -> None:
         """The next x axis."""
-        axis = AXES[(AXES.index(self._chosen_look.axis) + 1) % len(AXES)]
-        self._change(lambda look: look.with_axis(axis))
+        self._views.next_axis(self._chosen_key)
+        self._look()
 
     def action_smooth(self, by: int) -> None:
         """More smoothing, or less."""
-        place = SMOOTHINGS.index(self._chosen_look.smoothing) + by
-        self._change(lambda look: replace(look, smoothing=SMOOTHINGS[place % len(SMOOTHINGS)]))
+        self._views.smooth(by, self._chosen_key)
+        self._look()
 
     def action_scope(self) -> None:
         """Let the keys act on all charts, or on the chosen one alone."""
-        self._for_all = not self._for_all
+        self._views.for_all = not self._views.for_all
         self._tell()
 
     def action_columns(self) -> None:
         """Another number of columns."""
-        self._columns = _COLUMNS[(_COLUMNS.index(self._columns) + 1) % len(_COLUMNS)]
+        self._views.next_columns()
+        self._remember()
         self._arrange()
 
     def action_rows(self) -> None:
         """Another number of rows."""
-        self._rows = _ROWS[(_ROWS.index(self._rows) + 1) % len(_ROWS)]
+        self._views.next_rows()
+        self._remember()
         self._arrange()
 
     def action_full(self) -> None:
@@ -192,12 +196,13 @@ class ChartGrid(Vertical, can_focus=True):
     @on(MetricChart.Looked)
     def _looked(self, event: MetricChart.Looked) -> None:
         event.stop()
-        self._change(lambda look: replace(look, window=event.look.window), event.chart)
+        self._views.change(lambda look: replace(look, window=event.look.window), event.chart.key)
+        self._look()
 
     @on(MetricChart.PointedAt)
     def _pointed(self, event: MetricChart.PointedAt) -> None:
         event.stop()
-        if self._for_all:
+        if self._views.for_all:
             self._cursor = event.x
             if not self._cursor_due:  # a mouse is quicker than drawing: where it is by then counts
                 self._cursor_due = True
@@ -234,31 +239,30 @@ class ChartGrid(Vertical, can_focus=True):
             target.focus()
 
     @property
-    def _chosen_look(self) -> Look:
+    def _chosen_key(self) -> str | None:
         chart = self.chosen
-        return self._shared if self._for_all or chart is None else self._look_of(chart.key)
+        return chart.key if chart is not None else None
 
-    def _look_of(self, key: str) -> Look:
-        return self._own.get(key, self._shared)
-
-    def _change(self, changed: Callable[[Look], Look], chart: MetricChart | None = None) -> None:
-        """Look in another way at all charts, or at the chosen one; of the others each keeps what is its own."""
-        chart = chart or self.chosen
-        if self._for_all:
-            self._shared = changed(self._shared)
-            self._own = {key: changed(look) for key, look in self._own.items()}
-        elif chart is not None:
-            self._own[chart.key] = changed(self._look_of(chart.key))
-        for each in self.in_sight:
-            each.set_look(self._look_of(each.key), self._clock)
+    def _look(self) -> None:
+        """Look at the charts in sight as was chosen, and remember it."""
+        for chart in self.in_sight:
+            chart.set_look(self._views.look_of(chart.key), self._clock)
         self._tell()
+        self._remember()
         self.post_message(self.InSight())
+
+    def _remember(self) -> None:
+        cast("ReeltopApp", self.app).remember(self._section, self._views.to_plain())
+
+    @property
+    def _section(self) -> str:
+        return f"charts:{self.id}"
 
     def _set_clock(self, clock: Clock) -> None:
         if clock != self._clock:
             self._clock = clock
             for chart in self.in_sight:
-                chart.set_look(self._look_of(chart.key), clock)
+                chart.set_look(self._views.look_of(chart.key), clock)
 
     def _matching(self) -> list[str]:
         keys = [key for key in self._summaries if self._pattern.search(key)]
@@ -269,8 +273,8 @@ class ChartGrid(Vertical, can_focus=True):
         keys = self._matching()
         width, height = cells.size
         most = max(1, width // _SMALLEST_CELL[0]), max(1, height // _SMALLEST_CELL[1])
-        columns = min(most[0], self._columns or min(4, width // _CELL[0]))
-        rows = min(most[1], self._rows or height // _CELL[1])
+        columns = min(most[0], self._views.columns or min(4, width // _CELL[0]))
+        rows = min(most[1], self._views.rows or height // _CELL[1])
         columns = max(1, min(len(keys), columns))
         rows = max(1, min(-(-len(keys) // columns), rows))
         if self._alone is not None:
@@ -299,7 +303,7 @@ class ChartGrid(Vertical, can_focus=True):
             await cells.mount_all(new)
         for chart, key in zip([*charts, *new], keys, strict=False):
             chart.show_key(key)
-            chart.set_look(self._look_of(key), self._clock)
+            chart.set_look(self._views.look_of(key), self._clock)
             chart.show_summary(self._summaries.get(key))
         self.post_message(self.InSight())
 
@@ -315,18 +319,5 @@ class ChartGrid(Vertical, can_focus=True):
         shown = printable(self._alone) if self._alone else f"{len(self._keys)} of {matching} series"
         if self._pages > 1 and not self._alone:
             shown += f", page {self._page + 1} of {self._pages}"
-        look = self._chosen_look
-        chart = self.chosen
-        facts = [
-            "all charts" if self._for_all or chart is None else f"only {printable(chart.key)}",
-            f"x {look.axis}",
-        ]
-        if look.axis == "epoch" and self._clock.epochs_per_step is None:
-            facts[-1] += " (not known: step)"
-        facts.append("y logarithmic" if look.log_y else "y linear")
-        facts.append(f"smoothing {look.smoothing:g}" if look.smoothing else "no smoothing")
-        if look.window is not None:
-            facts.append("zoomed")
-        if self._columns or self._rows:
-            facts.append(f"grid {self._columns or 'auto'} x {self._rows or 'auto'}")
+        facts = self._views.words(self._chosen_key, self._clock)
         status.update(f"{shown}   {'  '.join(facts)}")

@@ -77,11 +77,11 @@ class ConfigTree(Vertical):
         for key, value in values.items():
             name = f"{prefix}{key}"
             if isinstance(value, dict):
-                closed = name.endswith(f"{_ENVIRONMENT}.{_PACKAGES}") and not self._search
+                is_long = name == f"{_ENVIRONMENT}.{_PACKAGES}"
                 label = Text(printable(key), style="bold")
-                if closed:
+                if is_long:
                     label.append(f"  {len(value)}", "dim")
-                section = node.add(label, expand=not closed)
+                section = node.add(label, expand=not is_long or bool(self._search))
                 if self._add(section, value, f"{name}."):
                     any_found = True
                 else:

@@ -1,9 +1,8 @@
 """One series as a chart: its name and last value in the frame, the line inside, values at the crosshair below."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -13,10 +12,11 @@ from textual.content import Content
 from textual.message import Message
 
 from app.tui import curves
+from app.tui.axis_labels import axis_label, exact_label
 from app.tui.curves import Clock, Limits, Look
 from app.tui.widgets.gestures import AllWanted, Moved, Pointed
 from app.tui.widgets.label import Label
-from engine.format import count, duration, number, printable
+from engine.format import number, printable
 from engine.store.views import MetricSummary, Series, SeriesPoint
 
 if TYPE_CHECKING:
@@ -310,34 +310,3 @@ class MetricChart(Container):
 
     def _colour(self, name: str) -> str:
         return self.app.theme_variables.get(name, "default")
-
-
-def axis_label(unit: str, window: Limits) -> Callable[[float], str]:
-    """How ticks are written: exactly where they lie close together."""
-    span = window[1] - window[0]
-    if unit == "relative":
-        return duration
-    if unit == "time":
-        return lambda value: _moment(
-            value, "%m-%d %H:%M" if span > 86400 else "%H:%M" if span > 600 else "%H:%M:%S"
-        )
-    if unit == "epoch":
-        return lambda value: number(value, 4)
-    if span < 1e-3 * max(abs(window[0]), abs(window[1])) * 5:
-        return lambda value: f"{value:,.0f}"
-    return count
-
-
-def exact_label(unit: str, x: float) -> str:
-    if unit == "step":
-        return f"{x:,.0f}"
-    if unit == "epoch":
-        return f"{x:.2f}"
-    return duration(x) if unit == "relative" else _moment(x, "%Y-%m-%d %H:%M:%S")
-
-
-def _moment(seconds: float, pattern: str) -> str:
-    try:
-        return datetime.fromtimestamp(seconds).astimezone().strftime(pattern)
-    except (OverflowError, ValueError, OSError):
-        return "-"
