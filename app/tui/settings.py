@@ -112,12 +112,13 @@ def binding_ids() -> dict[str, str]:
 
 def is_key(name: str) -> bool:
     """Whether a terminal could send it: `m`, `?`, `f5`, `ctrl+s`."""
-    from textual.keys import Keys, key_to_character
+    from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 
     *modifiers, key = name.split("+") if len(name) > 1 else [name]
     if any(modifier not in _MODIFIERS for modifier in modifiers):
         return False
-    return bool(key) and (len(key) == 1 or key in set(Keys) or key_to_character(key) is not None)
+    named = {*Keys, *KEY_NAME_REPLACEMENTS.values()}
+    return bool(key) and (len(key) == 1 or key in named or key_to_character(key) is not None)
 
 
 def _keys(document: "Document") -> tuple[dict[str, str], list[str]]:
