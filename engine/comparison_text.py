@@ -1,7 +1,5 @@
 """A comparison as text: the same lines for the screen, the command line, and what is copied or exported."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +19,11 @@ class Line:
     cells: Mapping[int, str]
     best: frozenset[int] = frozenset()
     values: Mapping[int, float] = field(default_factory=dict)
+
+    def marked(self, run_id: int) -> str:
+        """The run's cell, with the word where it is the best."""
+        cell = self.cells.get(run_id, "")
+        return f"{cell} {BEST}" if run_id in self.best else cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,49 +80,6 @@ def f1_text(entry: ClassScore | None) -> str:
     return "-" if entry is None or entry.f1 != entry.f1 else score(entry.f1)
 
 
-def markdown(comparison: Comparison, base: int, names: Mapping[str, str], *, everything: bool = False) -> str:
-    """Tables of every section, and of the classes of each run against the base."""
-    ids = [one.run.id for one in comparison.runs]
-    titles = [column_title(comparison, run_id) for run_id in ids]
-    parts = [f"# {' · '.join(titles)}"]
-    for section in sections(comparison, everything=everything):
-        parts.append(f"## {section.heading}")
-        rows = [[line.key, *(_marked(line, run_id) for run_id in ids)] for line in section.lines]
-        if rows:
-            parts.append(_markdown_table(["", *titles], rows))
-    for run_id, changes in changes_by_run(comparison, base).items():
-        heading = f"{column_title(comparison, run_id)} against {column_title(comparison, base)}"
-        parts.append(f"## Classes: {heading}")
-        rows = [_class_cells(one, names) for one in changes if one.change != 0]
-        parts.append(
-            _markdown_table(["class", "f1 of the base", "f1", "change", "videos"], rows)
-            if rows
-            else "No class gains or loses."
-        )
-    if comparison.notes:
-        parts.append("\n".join(f"- {printable(note)}" for note in comparison.notes))
-    return "\n\n".join(parts) + "\n"
-
-
-def comma_separated(comparison: Comparison, names: Mapping[str, str], *, everything: bool = False) -> str:
-    """One table: section, key, and a column for each run; the F1 of every class is its last section."""
-    ids = [one.run.id for one in comparison.runs]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["section", "key", *(column_title(comparison, run_id) for run_id in ids)])
-    for section in sections(comparison, everything=everything):
-        for line in section.lines:
-            writer.writerow([section.name, line.key, *(line.cells.get(run_id, "") for run_id in ids)])
-    classes: dict[tuple[int, str], dict[int, str]] = {}
-    for one in comparison.runs:
-        for entry in one.classes:
-            classes.setdefault((entry.level, entry.category), {})[one.run.id] = f1_text(entry)
-    for (level, category), values in sorted(classes.items()):
-        cells = [values.get(run_id, "") for run_id in ids]
-        writer.writerow([f"f1 of level {level}", class_title(category, names), *cells])
-    return out.getvalue()
-
-
 def changes_by_run(comparison: Comparison, base: int) -> dict[int, tuple[ClassChange, ...]]:
     """Gains and losses by class of every other run that has scores of classes, against the base; empty without its."""
     ours = comparison.run(base)
@@ -147,18 +107,3 @@ def _cells(fact: Fact) -> dict[int, str]:
     if len(set(short.values())) >= len({repr(value) for value in fact.values.values()}):
         return short
     return {run_id: printable(str(value)) for run_id, value in fact.values.items()}
-
-
-def _marked(line: Line, run_id: int) -> str:
-    cell = line.cells.get(run_id, "")
-    return f"{cell} {BEST}" if run_id in line.best else cell
-
-
-def _class_cells(one: ClassChange, names: Mapping[str, str]) -> list[str]:
-    f1 = [f1_text(one.base), f1_text(one.other)]
-    return [class_title(one.category, names), *f1, signed(one.change), str(one.support)]
-
-
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

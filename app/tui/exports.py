@@ -62,8 +62,12 @@ def svg(
     y_ticks: Mapping[float, str],
     x_name: str,
     colours: Mapping[str, str],
+    glyphs: Sequence[tuple[Sequence[XY], str, str]] = (),
 ) -> str:
-    """A chart as an SVG picture; each line has its colour, `colours` has `background`, `foreground` and `muted`."""
+    """A chart as an SVG picture; each line has its colour, `colours` has `background`, `foreground` and `muted`.
+
+    `glyphs` are places, what is written there, and its colour.
+    """
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
 
     def across(x: float) -> float:
@@ -105,6 +109,13 @@ def svg(
                 f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5" clip-path="url(#area)" '
                 'stroke-linecap="round"/>'
             )
+    for points, glyph, colour in glyphs:
+        parts += [
+            f'<text x="{across(x):.1f}" y="{down(y) + 4:.1f}" font-size="12" text-anchor="middle" '
+            f'font-family="sans-serif" fill="{colour}" clip-path="url(#area)">{escape(glyph)}</text>'
+            for x, y in points
+            if y is not None
+        ]
     return "\n".join([*parts, "</svg>\n"])
 
 

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from app.tui import curves
+from app.tui.axis_labels import axis_label
 from app.tui.curves import XY, Clock, Limits, Look
 from app.tui.run_marks import RunMark, rich_colour
 from engine.comparison import ComparedRun
@@ -132,7 +133,6 @@ class Overlay:
 
     def drawing(self, theme: Mapping[str, str]) -> "Drawing":
         """All lines, the current run's last, then all glyphs."""
-        from app.tui.axis_labels import axis_label
         from app.tui.widgets.plot import Drawing
 
         unit = self.unit

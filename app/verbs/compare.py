@@ -122,14 +122,9 @@ def _print(comparison: "Comparison", names: Mapping[str, str], *, everything: bo
 
 def _print_section(section: "Section", titles: Mapping[int, str]) -> None:
     """As many runs beside each other as the terminal has room for; the base stands in every part."""
-    from engine.comparison_text import BEST
-
-    def cell(line: Any, run_id: int) -> str:
-        return f"{line.cells.get(run_id, '')}{f' {BEST}' if run_id in line.best else ''}"
-
     base, *others = titles
     widths = {
-        run_id: max(len(title), *(min(24, len(cell(line, run_id))) for line in section.lines)) + _GAP
+        run_id: max(len(title), *(min(24, len(line.marked(run_id))) for line in section.lines)) + _GAP
         for run_id, title in titles.items()
     }
     keys = min(36, max(len(line.key) for line in section.lines)) + _GAP
@@ -141,7 +136,7 @@ def _print_section(section: "Section", titles: Mapping[int, str]) -> None:
         shown = [base, *taken]
         print_table(
             ["", *(titles[one] for one in shown)],
-            [[line.key, *(cell(line, one) for one in shown)] for line in section.lines],
+            [[line.key, *(line.marked(one) for one in shown)] for line in section.lines],
         )
 
 

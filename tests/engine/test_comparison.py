@@ -1,7 +1,5 @@
 """Runs beside each other: what differs, who is best, which classes gain, and what makes scores incomparable."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.comparison import class_changes, class_names, compare
-from engine.comparison_text import changes_by_run, comma_separated, markdown, sections
+from engine.comparison_text import changes_by_run, sections
 from engine.errors import RunError
 from engine.records import (
     AnyRecord,
@@ -258,21 +256,3 @@ def test_a_list_that_one_run_alone_has_reads_as_it_would_be_typed(store: Store) 
         "predict": {ids[0]: "test, val"},
         "scale": {ids[0]: "1", ids[1]: "2"},
     }
-
-
-def test_copies_are_tables_that_programs_read_and_foreign_text_is_shown_as_it_is(store: Store) -> None:
-    one, two = add(store, "one\x1b[31m|x"), add(store, "two", {**CONFIG, "seed": 1})
-    report(store, one, evaluation(1, 0.5, classes(c20=0.5, c2003=0.4)))
-    report(store, two, evaluation(1, 0.6, classes(c20=0.5, c2003=0.5)))
-    found = compare(store, [one, two])
-    text = markdown(found, one, {"2003": "hotels"})
-    assert "\x1b" not in text
-    assert f"| | {one} one␛[31m\\|x | {two} two |".replace("| | ", "|  | ") in text
-    assert "| f1_mean | 0.5000 | 0.6000 ▲ best |" in text
-    assert "| 2003 hotels | 0.4000 | 0.5000 | +0.1000 | 10 |" in text
-    assert "| 20 |" not in text  # neither gains nor loses
-    rows = list(csv.reader(io.StringIO(comma_separated(found, {"2003": "hotels"}))))
-    assert rows[0] == ["section", "key", f"{one} one␛[31m|x", f"{two} two"]
-    assert ["scores", "f1_mean", "0.5000", "0.6000"] in rows
-    assert ["f1 of level 2", "2003 hotels", "0.4000", "0.5000"] in rows
-    assert {len(row) for row in rows} == {4}

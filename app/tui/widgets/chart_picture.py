@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.tui import exports
-from app.tui.widgets.plot import Drawing, x_ticks, y_ticks
+from app.tui.widgets.plot import DOT, Drawing, Line, x_ticks, y_ticks
 
 _LABEL_ROOM = 100  # cells that the x axis of a picture would be wide
 
@@ -14,7 +14,7 @@ def picture(title: str, drawing: Drawing, unit: str, theme: Mapping[str, str]) -
     xs, ys = across.get_ticks(*drawing.x_limits), up.get_ticks(*drawing.y_limits)
     return exports.svg(
         title,
-        [(line.points, line.style) for line in drawing.lines],
+        [(line.points, _colour(line)) for line in drawing.lines if line.dot == DOT],
         x_limits=drawing.x_limits,
         y_limits=drawing.y_limits,
         x_ticks=dict(zip(xs, across.get_labels_for_ticks(xs), strict=True)),
@@ -25,4 +25,9 @@ def picture(title: str, drawing: Drawing, unit: str, theme: Mapping[str, str]) -
             "foreground": theme["foreground"],
             "muted": theme["panel-lighten-2"],
         },
+        glyphs=[(line.points, line.dot, _colour(line)) for line in drawing.lines if line.dot != DOT],
     )
+
+
+def _colour(line: Line) -> str:
+    return line.style.split()[-1]

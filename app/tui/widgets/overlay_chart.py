@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 
+from app.tui.axis_labels import exact_label
 from app.tui.columns import fit
 from app.tui.curves import AXES, SMOOTHINGS, Look
 from app.tui.overlay import Overlay
@@ -81,7 +82,9 @@ class OverlayChart(Vertical):
         if not self._counts or not self.size.width:
             return []  # out of sight nothing is read
         runs = self._overlay.runs
-        a_cell = 2 if len(runs) <= _MANY else 1  # braille can show two, but many lines take their time to draw
+        a_cell = (
+            2 if len(runs) <= _MANY else 1
+        )  # braille can show two, but many lines take their time to draw
         most = max(80, min(800, (self.size.width // 20 + 1) * 20 * a_cell))
         parts = self._overlay.steps()
         return [
@@ -94,6 +97,17 @@ class OverlayChart(Vertical):
         if request.key == self.key and request.run_id in self._overlay.marks:
             self._overlay.take(request.run_id, series, part=request.first_step is not None)
             self._draw()
+
+    def picture(self) -> str | None:
+        """The curves as SVG, as they are drawn now; None without points."""
+        overlay = self._overlay
+        if not overlay.known:
+            return None
+        from app.tui.widgets.chart_picture import picture
+
+        theme = self.app.theme_variables
+        runs = [f"{overlay.marks[one.run.id].glyph} {one.run.id} {one.run.name}" for one in overlay.runs]
+        return picture("   ".join([self.key, *runs]), overlay.drawing(theme), overlay.unit, theme)
 
     def open_filter(self) -> None:
         """Type which series `n` goes through."""
@@ -259,8 +273,6 @@ class OverlayChart(Vertical):
         legend.redraw(self._legend())
 
     def _pointed_at(self, unit: str) -> str:
-        from app.tui.axis_labels import exact_label
-
         cursor = self._overlay.cursor
         return f"  at {unit} {exact_label(unit, cursor)}" if cursor is not None else ""
 

@@ -20,6 +20,9 @@ _ZOOM = 0.5
 _PAN = 0.1
 
 
+DOT = "•"  # a point alone
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line in a Rich style; `marker` is drawn where braille cannot be, `dot` for a point alone where it can."""
@@ -27,7 +30,7 @@ class Line:
     points: tuple[XY, ...]
     style: str
     marker: str = "*"
-    dot: str = "•"
+    dot: str = DOT
 
 
 @dataclass(frozen=True, slots=True)
