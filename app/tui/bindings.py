@@ -251,6 +251,8 @@ TABLE: dict[str, tuple[Binding, ...]] = {
     "form": (
         Binding("down", "app.focus_next", "next field", show=False, id="form.next"),
         Binding("up", "app.focus_previous", "previous field", show=False, id="form.previous"),
+        Binding("pagedown", "page_down", "page down", show=False, id="form.pagedown"),
+        Binding("pageup", "page_up", "page up", show=False, id="form.pageup"),
     ),
     "choice": (
         Binding("left", "choose(-1)", "previous choice", show=False, id="choice.previous"),
@@ -335,7 +337,7 @@ TABLE: dict[str, tuple[Binding, ...]] = {
         Binding("C", "copy_table('csv')", "copy CSV", show=False, id="compare.copy-csv",
                 tooltip="the comparison to the clipboard, as CSV"),
         Binding("w", "write", "write", show=False, id="compare.write",
-                tooltip="the comparison as Markdown and CSV, into exports/"),
+                tooltip="the comparison as Markdown and CSV, the curves as SVG, into exports/"),
     ),
     "compare-table": (
         Binding("left,h", "run(-1)", "run to the left", show=False, id="compare-table.left"),
