@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A window of the runs that match a filter, with the values of any columns, flat or in groups."""
+    """A window of the runs that match a filter, with the values of any columns."""
 
     every: ClassVar[float] = 0.5
+    max_age: ClassVar[float] = 0.0
 
     filter: str = ""
     sort: str = "-created"
@@ -35,7 +36,16 @@ class Table:
             folding=self.folding,
             limit=self.limit,
             offset=self.offset,
+            max_age=self.max_age,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedTable(Table):
+    """The same in groups, for which all runs are read: less often, and a key that folds does not wait for it."""
+
+    every: ClassVar[float] = 2.0
+    max_age: ClassVar[float] = 1.5
 
 
 @dataclass(frozen=True, slots=True)

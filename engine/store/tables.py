@@ -1,17 +1,19 @@
 """The table of runs with any columns, flat or in groups; however many runs, a window of it is what is read."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.store import listing
 from engine.store.criteria import COLUMNS
-from engine.store.database import Store
+from engine.store.database import CHANGES, Store
 from engine.store.derived import DURATION, AnySelect, level_of, level_scores
 from engine.store.filters import (
     FLAG_KEYS,
@@ -30,6 +32,7 @@ from engine.store.views import Intent, Status
 
 _CHUNK = 500
 _NO_VALUE = "\0none"
+_NONE: tuple[Value, ...] = (None,)
 _CLOSED = Folding()
 _RUNS: Any = bindparam("runs", expanding=True)
 _STATISTICS = (
@@ -81,11 +84,13 @@ def run_table(
     folding: Folding = _CLOSED,
     limit: int,
     offset: int,
+    max_age: float = 0.0,
 ) -> TablePage:
     """A window of the runs that match the filter `text`, with the values of `columns` for each.
 
     With `group`, lines are groups and, below those that are open, their runs; a group comes where its first run in the
     order of `sort` would. A run with several tags is in the group of each. Columns that no run has are empty.
+    Groups need all matching runs to be read: where the store has changed, those read in the last `max_age` seconds do.
 
     Raises:
         FilterError: the filter, the order or the grouping cannot be understood.
@@ -96,10 +101,7 @@ def run_table(
             cells = cells_of(connection, [run.id for run in page.runs], columns)
         return TablePage(page.runs, page.matching, page.matching, page.total, cells)
     with store.connection() as connection:
-        notes = store.notebook(connection)
-        layout: _Layout | None = notes.get(("layout", text, sort, group))
-        if layout is None:
-            layout = notes["layout", text, sort, group] = _layout(store, connection, text, sort, group)
+        layout = _recent(store, connection, (text, sort, group), max_age)
         places, length = layout.window(folding, offset, limit)
         ids = [place for place in places if isinstance(place, int)]
         rows = {run.id: run for run in listing.rows_of(connection, list(dict.fromkeys(ids)))}
@@ -217,6 +219,24 @@ class _Layout:
         return places, at
 
 
+_LAYOUTS: "WeakKeyDictionary[Store, tuple[tuple[str, str, str], int, float, _Layout]]" = WeakKeyDictionary()
+
+
+def _recent(store: Store, connection: Connection, wanted: tuple[str, str, str], max_age: float) -> _Layout:
+    """The groups that were put together last, where they are the wanted ones and new enough; else put together now."""
+    changes = connection.execute(CHANGES).scalar_one()
+    kept = _LAYOUTS.get(store)
+    if (
+        kept is not None
+        and kept[0] == wanted
+        and (kept[1] == changes or time.monotonic() - kept[2] < max_age)
+    ):
+        return kept[3]
+    layout = _layout(store, connection, *wanted)
+    _LAYOUTS[store] = (wanted, changes, time.monotonic(), layout)
+    return layout
+
+
 def _opened(group: GroupRow) -> GroupRow:
     return GroupRow(group.key, group.value, group.count, group.mean, group.best, True, group.run_ids)
 
@@ -234,10 +254,11 @@ def _layout(store: Store, connection: Connection, text: str, sort: str, group: s
     members: dict[str, list[int]] = defaultdict(list)
     labels: dict[str, Value] = {}
     for run_id in ids:
-        for value in of_runs.get(run_id, (None,)):
+        for value in of_runs.get(run_id, _NONE):
             label = _day(value) if isinstance(value, datetime) else value
             key = _NO_VALUE if label is None else str(label)
-            labels[key] = label
+            if key not in labels:
+                labels[key] = label
             members[key].append(run_id)
     groups = []
     for key, run_ids in members.items():
@@ -281,11 +302,17 @@ def _values(
             for start in range(0, len(run_ids), _CHUNK)
             for row in connection.execute(some, {"runs": run_ids[start : start + _CHUNK]})
         ]
-    found: dict[int, Value] = {}
-    for run_id, *values in rows:
-        value = next((value for value in values if value is not None), None)
-        if value is not None:
-            found[run_id] = f"{found[run_id]} {value}" if name == "tag" and run_id in found else value
+    if name == "tag":
+        return {run_id: " ".join(tags) for run_id, tags in _listed(rows).items()}
+    if statement.exported_columns.keys()[2:]:  # a setting: its number where it is one, else its text
+        return {row[0]: row[2] if row[1] is None else row[1] for row in rows}
+    return {row[0]: row[1] for row in rows if row[1] is not None}
+
+
+def _listed(rows: Iterable[Any]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for run_id, word in rows:
+        found[run_id].append(word)
     return found
 
 
@@ -320,10 +347,8 @@ def _single(values: dict[int, Value]) -> dict[int, tuple[Value, ...]]:
 
 
 def _all_tags(connection: Connection) -> dict[int, tuple[Value, ...]]:
-    tags: dict[int, list[Value]] = defaultdict(list)
-    for run_id, tag in connection.execute(select(RunTag.run_id, RunTag.tag).order_by(RunTag.tag)):
-        tags[run_id].append(tag)
-    return {run_id: tuple(of_run) for run_id, of_run in tags.items()}
+    rows = connection.execute(select(RunTag.run_id, RunTag.tag).order_by(RunTag.tag))
+    return {run_id: tuple(tags) for run_id, tags in _listed(rows).items()}
 
 
 def _day(moment: datetime) -> str:

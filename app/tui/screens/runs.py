@@ -16,7 +16,7 @@ from app.tui.requests import Detail, Request, SeriesOf
 from app.tui.run_view import View, view_from
 from app.tui.screens.dialog import Dialog
 from app.tui.screens.run_arranging import RunArranging
-from app.tui.table_requests import Keys, Table, Values
+from app.tui.table_requests import GroupedTable, Keys, Table, Values
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
 from app.tui.widgets.run_preview import RunPreview
@@ -208,8 +208,9 @@ class Runs(RunArranging):
         offset, limit = self.query_one(RunTable).window
         view = self._view
         fetched = tuple(column.key for column in chosen_columns(view.columns) if column.fetched)
-        folding = self._folding if view.group else Folding()
-        return Table(view.filter, view.sort, fetched, view.group, folding, limit, offset)
+        if not view.group:
+            return Table(view.filter, view.sort, fetched, limit=limit, offset=offset)
+        return GroupedTable(view.filter, view.sort, fetched, view.group, self._folding, limit, offset)
 
     def _show(self, request: Table, page: TablePage) -> None:
         table = self.query_one(RunTable)
