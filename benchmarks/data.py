@@ -1,6 +1,6 @@
 """The data layer at the challenge's size: annotations, tokens, batches, frames, features, scores.
 
-Run it as `python benchmarks/data.py`; `--records 1000000` is the challenge's unlabelled set and takes some minutes.
+Run it as `python -m benchmarks.data`; `--records 1000000` is the challenge's unlabelled set and takes some minutes.
 """
 
 import argparse

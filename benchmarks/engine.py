@@ -1,9 +1,9 @@
 """Every stage of the engine: videos/s, share of padding, peak memory, at two sizes; training against a plain loop.
 
-Run it as `python -m benchmarks.engine`; `--sizes small` takes the small size alone. Each figure is measured in a process of
-its own, which works on the sample set in a temporary workspace. The plain loop trains the same model with the same
-loss on the same videos, the way a first script does: texts tokenised as they come, every sequence padded to the full
-length, frames read from a zip, batches in random order, nothing prepared ahead.
+Run it as `python -m benchmarks.engine`; `--sizes small` takes the small size alone. Each figure is measured in a
+process of its own, which works on the sample set in a temporary workspace. The plain loop trains the same model with
+the same loss on the same videos, the way a first script does: texts tokenised as they come, every sequence padded to
+the full length, frames read from a zip, batches in random order, nothing prepared ahead.
 
 Shapes: see `engine.data.videos`.
 """

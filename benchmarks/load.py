@@ -1,6 +1,6 @@
 """Four runs logging 50 points/s each: is any point missing in the store, and how far is the store behind?
 
-    python benchmarks/load.py [--seconds 60] [--runs 4] [--rate 50]
+    python -m benchmarks.load [--seconds 60] [--runs 4] [--rate 50]
 
 The runs are real processes under a real, detached supervisor. Every point's value is the time at which it was logged;
 the store is polled ten times a second, as a screen would, and its newest point's age is the lag that a person sees.
@@ -28,6 +28,7 @@ from engine.store.views import NewRun
 from engine.supervisor.client import supervisor_alive
 from engine.workspace import Workspace
 
+COMMAND = (sys.executable, "-m", "benchmarks.load")
 KEYS = ("train/loss", *(f"train/value-{number}" for number in range(4)))
 
 
@@ -47,7 +48,7 @@ def serve(root: str) -> None:
     from engine.supervisor.service import serve as serve_workspace
 
     def command(run_dir: Path) -> list[str]:
-        return [sys.executable, __file__, "--run", str(run_dir)]
+        return [*COMMAND, "--run", str(run_dir)]
 
     serve_workspace(Workspace.open(root), 2.0, command=command)
 
@@ -63,7 +64,7 @@ def measure(seconds: float, runs: int, rate: float) -> dict[str, float]:
             "REELTOP_LOAD": f"{seconds} {rate}",
             "REELTOP_CPU_SLOTS": str(runs),
         }
-        command = [sys.executable, __file__, "--serve", folder]
+        command = [*COMMAND, "--serve", folder]
         supervisor = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         expected = round(seconds * rate)
         lags: list[float] = []

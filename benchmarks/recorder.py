@@ -1,6 +1,6 @@
 """What a log call costs its caller, and what is readable after kill -9: reeltop's recorder beside TensorBoard's writer.
 
-    python benchmarks/recorder.py [--calls 20000] [--repeats 5]
+    python -m benchmarks.recorder [--calls 20000] [--repeats 5]
 
 Both log the same five values a step in one process after the other, in turns; figures are the median of the repeats.
 "Spaced" puts a millisecond of arithmetic between calls, as training does, so that caches are as cold as in real life.
@@ -91,7 +91,7 @@ def microseconds_spaced(log: Callable[[int], None], calls: int) -> float:
 def readable_after_kill(name: str) -> int:
     """Steps that can be read after a process logged `KILLED_CALLS` of them and killed itself at once."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--die", name, folder]
+        command = [sys.executable, "-m", "benchmarks.recorder", "--die", name, folder]
         killed = subprocess.run(command, check=False, capture_output=True)
         assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
         return len(_steps(name, Path(folder)))

@@ -12,7 +12,6 @@ import itertools
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -48,7 +47,7 @@ async def measure(seconds: float, runs: int, rate: float) -> dict[str, float]:
             store, [NewRun("load", f"load-{n}", {"stage": "load"}, "0", {}, 1) for n in range(runs)]
         )
         environment = os.environ | {"REELTOP_LOAD": f"{seconds} {rate}", "REELTOP_CPU_SLOTS": str(runs)}
-        command = [sys.executable, load.__file__, "--serve", folder]
+        command = [*load.COMMAND, "--serve", folder]
         supervisor = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         app = ReeltopApp(workspace, supervise=False)
         async with app.run_test(size=SIZE) as pilot:
