@@ -29,6 +29,7 @@ TEXT_KEYS = (
 NUMBER_KEYS = ("id", "seed", "attempt", "priority", "gpus", "exit_code", "pid", "duration")
 MOMENT_KEYS = ("created", "started", "ended", "heartbeat")
 FLAG_KEYS = ("pinned", "git_dirty")
+SHOWN_AS = {"state": "status", "took": "duration", "note": "notes"}  # what tables call them, for people
 RUN_KEYS = (*TEXT_KEYS, *NUMBER_KEYS, *MOMENT_KEYS, *FLAG_KEYS, "tag")
 STATISTICS = ("last", "min", "max", "best")
 _LESS_IS_BETTER = re.compile(r"loss|error|perplexity|grad|time|seconds")
@@ -126,6 +127,7 @@ def parse(text: str) -> tuple[Term, ...]:
                 at,
             )
         key, value = _unquoted(match["key"]), _unquoted(match["value"])
+        key = SHOWN_AS.get(key, key)
         terms.append(Term(key, match["op"], value, match.start("key"), match.start("value")))
         at = match.end()
     return tuple(terms)

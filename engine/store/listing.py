@@ -134,6 +134,7 @@ def _understood(
     keys = filters.KnownKeys(connection)
     conditions = filters.resolve(filters.parse(text), keys)
     name = sort.removeprefix("-")
+    name = filters.SHOWN_AS.get(name, name)
     own = name in COLUMNS or name in ("tag", "duration") or level_of(name) is not None
     by = name if own else filters.metric_value(name, keys) or filters.param_value(name, keys)
     if by is None:

@@ -58,6 +58,8 @@ def found(store: Store, text: str) -> list[int]:
         ("id>=2", [2]),
         ("seed=802 gpus<1", [1]),
         ("status=finished", [1]),
+        ("state=finished", [1]),
+        ("took<0", []),
         ("status!=finished", [2]),
         ("name~MODEL", [1]),
         ("name~%", [2]),
