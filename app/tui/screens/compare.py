@@ -225,6 +225,7 @@ class Compare(CompareExport):
             self._current = next((run_id for run_id in ids if run_id != self._base), self._base)
         empty = self.query_one("#compare-empty", Label)
         empty.display = not ids
+        self.set_class(not ids, "-empty")
         self.query_one("#compare-body").display = bool(ids)
         gone = self._comparison.gone
         if not marked:

@@ -278,6 +278,20 @@ async def test_the_cursor_of_the_table_moves_by_line_page_and_end(
         await settled(pilot, lambda: cursor().startswith("▸l1 macro"))
 
 
+async def test_a_click_on_a_heading_chooses_the_run_and_a_double_click_opens_it(
+    workspace: Workspace, pair: tuple[int, int, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(app, pilot, settled, *pair)
+        at = table(app).render_line(0).text.index("model-3") + 1
+        await pilot.click(CompareTable, offset=(at, 1))
+        await settled(pilot, lambda: "model-3 against" in str(classes(app).border_title))
+        assert app.focused is table(app)
+        await pilot.click(CompareTable, offset=(at, 1), times=2)
+        await settled(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
 async def test_curves_change_series_axis_scale_and_smoothing(
     workspace: Workspace, pair: tuple[int, int, int], settled: Callable
 ) -> None:
