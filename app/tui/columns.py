@@ -107,10 +107,10 @@ def scrollable(columns: Sequence[Column]) -> int:
 def widened(
     columns: Iterable[Column], runs: Sequence[RunRow], cells: Mapping[int, Mapping[str, Value]]
 ) -> tuple[Column, ...]:
-    """Fetched columns as wide as what they show; never narrower than they were, so that nothing jumps back."""
+    """Ids and fetched values as wide as what they show; never narrower than they were: nothing jumps back."""
     wide = []
     for column in columns:
-        if column.fetched and runs:
+        if (column.fetched or column.key == "id") and runs:
             longest = max(cell_len(column.cell(run, cells.get(run.id, _NOTHING))) for run in runs)
             column = replace(column, width=max(column.width, min(WIDEST, longest)))
         wide.append(column)

@@ -54,7 +54,7 @@ class Runs(RunArranging):
             with Vertical():
                 yield FilterBar(_HINT, widget_id="runs-filter")
                 yield Label("loading", widget_id="runs-empty", classes="hint")
-                yield RunTable(lambda: self.reeltop.marked, widget_id="runs-table")
+                yield RunTable(widget_id="runs-table")
                 yield Label("", widget_id="runs-line", classes="dim")
             yield RunPreview(widget_id="runs-preview")
 
@@ -123,7 +123,7 @@ class Runs(RunArranging):
     def marks_changed(self) -> None:
         table, marks = self.query_one(RunTable), len(self.reeltop.marked)
         table.border_subtitle = self._count + (f" · ◆ {marks:,} marked" if marks else "")
-        table.refresh()
+        table.show_marks(self.reeltop.marked)
 
     def action_open_run(self) -> None:
         """The screen about the run; a group opens or closes."""

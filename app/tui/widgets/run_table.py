@@ -1,6 +1,6 @@
 """The table of runs: draws the lines in sight from a window of rows, whatever the number of runs in the store."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -62,14 +62,14 @@ class RunTable(ScrollView, can_focus=True):
             super().__init__()
             self.sort = sort
 
-    def __init__(self, marked: Callable[[], Sequence[int]], *, widget_id: str) -> None:
+    def __init__(self, *, widget_id: str) -> None:
         super().__init__(id=widget_id, classes="panel")
         self.sort = "-created"
         self.matching = 0
         self.length = 0
         self.levels = 2
         self.offset_held = 0
-        self._marked = marked
+        self._marked: frozenset[int] = frozenset()
         self._lines: tuple[Line, ...] = ()
         self._cells: Mapping[int, Mapping[str, Value]] = {}
         self._score = ""
@@ -118,6 +118,11 @@ class RunTable(ScrollView, can_focus=True):
             self._first_column += 1
         self.refresh()
 
+    def show_marks(self, run_ids: Iterable[int]) -> None:
+        """Draw a mark on these runs."""
+        self._marked = frozenset(run_ids)
+        self.refresh()
+
     def show(self, page: TablePage, offset: int, *, anew: bool) -> None:
         """Hold the lines of `page`, which begin at `offset`; `anew` after another filter, order or grouping."""
         before = self.current
@@ -126,7 +131,7 @@ class RunTable(ScrollView, can_focus=True):
         runs = [line for line in page.lines if isinstance(line, RunRow)]
         if runs:
             self.levels = max(len(run.levels) for run in runs) or 2
-            self._columns = columns_for(self.levels)
+            self._columns = widened(columns_for(self.levels), runs, page.cells)
         self._chosen = widened(self._chosen, runs, page.cells)
         self.virtual_size = Size(0, page.length + 1)
         places = [i for i, line in enumerate(page.lines, offset) if _identity(line) == self._cursor_on]
@@ -232,12 +237,11 @@ class RunTable(ScrollView, can_focus=True):
         if line is None:
             segments = [Segment(f"{arrow} …", base)]
         elif isinstance(line, GroupRow):
-            marked = set(self._marked())
-            mark = "◆" if line.run_ids and marked.issuperset(line.run_ids) else " "
+            mark = "◆" if line.run_ids and self._marked.issuperset(line.run_ids) else " "
             style = base + self.get_component_rich_style("run-table--group", partial=True)
             segments = [Segment(f"{arrow}{mark}", base), Segment(group_line(line, self._score), style)]
         else:
-            segments = [Segment(f"{arrow}{'◆' if line.id in self._marked() else ' '}", base)]
+            segments = [Segment(f"{arrow}{'◆' if line.id in self._marked else ' '}", base)]
             values = self._cells.get(line.id, _NOTHING)
             for column, cells in self._fitted():
                 text = fit(column.cell(line, values), cells, right=column.right)
