@@ -1,10 +1,10 @@
 """Who may talk to the server: requests for this host, from its own pages, with the token where one is asked for."""
 
 import hmac
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 COOKIE = "reeltop-token"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -14,8 +14,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Guard:
@@ -31,7 +29,7 @@ class Guard:
         self.hosts = _LOCAL | hosts
         self.token = token
 
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         """For aiohttp's application."""
 
         @web.middleware
