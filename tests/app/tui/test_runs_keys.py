@@ -14,7 +14,7 @@ from app.tui.screens.pick_key import PickKey
 from app.tui.widgets.label import Label
 from engine.store.database import Store
 from engine.store.queries import list_runs, run_row
-from engine.store.runs import create_runs
+from engine.store.runs import create_runs, delete_run
 from engine.store.views import Status
 from engine.workspace import Workspace
 
@@ -401,3 +401,37 @@ async def test_names_with_markup_and_escapes_are_shown_not_obeyed(
             await pilot.press("escape")
             await settled(pilot, lambda: len(app.screen_stack) == 1)
         assert Path(workspace.root).exists()
+
+
+async def test_a_terminal_of_twenty_by_five_shows_every_dialog_and_loses_nothing(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(20, 5)) as pilot:
+        await opened(app, pilot, settled, 4)
+        for key in ("c", "o", "g", "v", "w", "t", "n", "R", "delete"):
+            await pilot.press(key)
+            await settled(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.resize_terminal(200, 50)
+            await pilot.resize_terminal(20, 5)
+            await pilot.press("escape")
+            await settled(pilot, lambda: len(app.screen_stack) == 1)
+        await pilot.press("slash", *"sta")
+        await settled(pilot, lambda: app.screen.query_one("#runs-filter .filter-words", Label).display)
+        await pilot.press("escape", "down", "space")
+        assert app.marked == [runs["model-1"]]
+
+
+async def test_a_run_that_vanishes_under_the_cursor_leaves_the_cursor_in_its_place(
+    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot, settled, 4)
+        await pilot.press("end", "up")
+        await settled(pilot, lambda: table(app).current.name == "broken")
+        delete_run(store, runs["broken"])
+        await settled(pilot, lambda: table(app).matching == 3)
+        assert table(app).current.name == "model-3"
+        await pilot.press("t", *"late", "enter")
+        await settled(pilot, lambda: run_row(store, runs["model-3"]).tags == ("late",))

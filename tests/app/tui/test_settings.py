@@ -102,6 +102,15 @@ def test_the_file_to_begin_with_names_every_key_and_sets_nothing(tmp_path: Path)
     assert [trouble for trouble in read_settings([path], THEMES).troubles if "no key" in trouble] == []
 
 
+def test_the_example_of_the_readme_is_taken_as_it_stands(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    lines = readme.partition("    theme: nord\n")[2].partition("\n\n")[0].splitlines()
+    path = write(tmp_path / ".reeltop", "\n".join(["theme: nord", *(line[4:] for line in lines)]))
+    settings = read_settings([path], THEMES)
+    assert settings.troubles == ()
+    assert (settings.theme, dict(settings.keys)["runs.mark"]) == ("nord", "m")
+
+
 async def test_keys_and_theme_of_the_file_hold(
     workspace: Workspace, runs: dict[str, int], settled: Callable
 ) -> None:

@@ -1,11 +1,14 @@
 """The table of runs: any column, any order, groups that fold, and a window of it however many runs there are."""
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql
 from store_helpers import add, advance, evaluation, metrics, new_run, take_in
 
 from engine.errors import FilterError
 from engine.records import LevelScores
 from engine.store.database import Store
+from engine.store.derived import DURATION
 from engine.store.queries import list_runs
 from engine.store.runs import create_runs, transition
 from engine.store.table_views import Folding, GroupRow
@@ -201,3 +204,8 @@ def test_ten_thousand_runs_in_groups_are_a_window_too(store: Store) -> None:
     folding = Folding(all_open=True)
     page = run_table(store, "", "id", ("training.ema",), group="seed", folding=folding, limit=50, offset=2500)
     assert (page.length, len(page.lines), len(page.cells)) == (3007, 50, 50)
+
+
+def test_what_is_derived_can_be_said_to_a_server_too() -> None:
+    said = str(select(DURATION).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    assert "EXTRACT(EPOCH FROM (COALESCE(run.ended, now() AT TIME ZONE 'utc') - run.started))" in said
