@@ -229,25 +229,28 @@ class _Loaded:
 
 
 def _loaded(member: Member, notes: list[str]) -> _Loaded | str:
-    """The member with those of its runs that wrote predictions, or why there are none; broken ones become a note."""
-    runs, found = [], []
+    """The member with those of its runs that wrote predictions, or why there are none; each other run is a note."""
+    name = printable(member.name)
+    runs, found, without = [], [], []
     for run in member.runs:
         try:
             predictions = written_validation(run.classifier or run)
         except (DataError, OSError) as error:
-            notes.append(f"left out: {_reason(error)}")
+            without.append(_reason(error))
             continue
         if predictions is not None:
             runs.append(run)
             found.append(predictions)
-        elif len(member.runs) > 1:
-            name = printable(run.config.name)
-            notes.append(f"left out: {name} of {printable(member.name)}: no validation predictions")
-    name = printable(member.name)
+            continue
+        why = (
+            "it was trained on all labelled videos"
+            if run.fold == "full"
+            else "none are there of its checkpoint"
+        )
+        without.append(f"{printable(run.config.name)}: no validation predictions ({why})")
     if not found:
-        full = any(run.fold == "full" for run in member.runs)
-        why = "it was trained on all labelled videos" if full else "none are there of its checkpoint"
-        return f"{name}: no validation predictions ({why})"
+        return f"{name}: {without[0]}" if len(member.runs) > 1 else without[0]
+    notes += [f"left out of {name}: {reason}" for reason in without]
     if any(one.taxonomy.codes != found[0].taxonomy.codes for one in found):
         return f"{name}: its folds know different classes"
     ids = _labelled(found)

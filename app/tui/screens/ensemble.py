@@ -204,10 +204,10 @@ class Ensemble(EnsembleWork):
 
     @on(MemberList.Weighed)
     def _weight_wanted(self, event: MemberList.Weighed) -> None:
-        goes_on, self._dragged = self._dragged, event.dragging
-        problem = self.bench.weights.set_weight(
-            self.bench.members, event.index, event.weight, keep=not goes_on
-        )
+        weights, goes_on = self.bench.weights, self._dragged
+        before = weights.choice
+        problem = weights.set_weight(self.bench.members, event.index, event.weight, keep=not goes_on)
+        self._dragged = event.dragging and (goes_on or weights.choice != before)
         self._weights_changed(None if event.dragging else problem, goes_on=goes_on)
 
     @on(MemberList.Switched)

@@ -46,7 +46,11 @@ class EnsemblePanel(Vertical):
         empty.display = not there
         if there:
             self.query_one(MemberList).show(bench.lines())
-            self.query_one("#ensemble-total", Label).redraw(bench.total(searching))
+            total = self.query_one("#ensemble-total", Label)
+            text = bench.total(searching)
+            # The screen is arranged anew only where the text takes more lines or fewer: that takes longest of all.
+            height = text.get_height({}, total.size.width) if total.size.width else 0
+            total.update(text, layout=height != total.size.height)
         else:
             count = len(bench.weights.choice.runs)
             none_fits = count > 0 and bench.gathered is not None

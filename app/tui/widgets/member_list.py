@@ -72,7 +72,8 @@ class MemberList(OptionList):
         for index, line in enumerate(lines if same else ()):
             if line != self.get_option_at_index(index).prompt:
                 self.replace_option_prompt_at_index(index, line)
-        self._titles.update(head(self._layout))
+        if (titles := head(self._layout)) != self._titles.content:
+            self._titles.update(titles)
 
     def on_resize(self) -> None:
         self.show(self._members)
