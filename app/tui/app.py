@@ -19,6 +19,7 @@ from app.tui.bindings import bindings
 from app.tui.feed import Feed
 from app.tui.personal import PersonalApp
 from app.tui.screens.start import Start
+from app.tui.styled import StyledFilter
 from app.tui.supervision import Supervision
 from engine.workspace import Workspace
 
@@ -215,6 +216,8 @@ class ReeltopApp(PersonalApp):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = list(super().get_line_filters())
+        if filters:  # such as those that take the colours away
+            filters.insert(0, StyledFilter())
         return [*filters, self._ascii] if self._ascii is not None else filters
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

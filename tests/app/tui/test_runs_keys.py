@@ -435,3 +435,26 @@ async def test_a_run_that_vanishes_under_the_cursor_leaves_the_cursor_in_its_pla
         assert table(app).current.name == "model-3"
         await pilot.press("t", *"late", "enter")
         await settled(pilot, lambda: run_row(store, runs["model-3"]).tags == ("late",))
+
+
+async def test_every_screen_is_drawn_without_colours(
+    workspace: Workspace, runs: dict[str, int], settled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, lambda: app.opened and app.screen.query("MetricChart.-drawn"))
+        for key, mode in (
+            ("2", "runs"),
+            ("3", "launch"),
+            ("4", "compare"),
+            ("5", "ensemble"),
+            ("1", "monitor"),
+        ):
+            await pilot.press(key)
+            await settled(pilot, lambda mode=mode: app.current_mode == mode and app.screen.is_mounted)
+        app.open_run(runs["model-3"])
+        await settled(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("right_square_bracket", "right_square_bracket")
+        await settled(pilot, lambda: app.screen.query("MetricChart.-drawn"))
+        assert app.return_code in (None, 0)
