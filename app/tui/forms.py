@@ -154,6 +154,9 @@ def plan_form(workspace: Workspace, store: "Store", stage: str, values: dict[str
     try:
         return _planned(workspace, store, configs, text, matrix, result.config)
     except ReeltopError as error:
+        key, _, message = str(error).partition(": ")
+        if key in {spec.key for spec in specs}:
+            return Plan(yaml=text, errors={key: message}, matrix=matrix, config=result.config)
         return Plan(yaml=text, problem=str(error), matrix=matrix, config=result.config)
 
 

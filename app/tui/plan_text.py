@@ -83,11 +83,12 @@ def _run_line(run: NewRun, batch: tuple[NewRun, ...]) -> Content:
         return Content.assemble(
             f"  {printable(run.name)} ", (f"{run.stage}", "$foreground-muted"), f"  reuses run {run.reuses}"
         )
-    needs = [
-        f"{item.role} of {printable(batch[item.source_run].name)}{f'@{item.which}' if item.which else ''}"
-        for item in run.inputs
-        if item.in_batch
-    ]
+    by_role: dict[str, list[str]] = {}
+    for item in run.inputs:
+        if item.in_batch:
+            name = f"{printable(batch[item.source_run].name)}{f'@{item.which}' if item.which else ''}"
+            by_role.setdefault(item.role, []).append(name)
+    needs = [f"{role} of {', '.join(names)}" for role, names in by_role.items()]
     place = "CPU" if run.gpus == 0 else f"{run.gpus} GPU{'s' if run.gpus > 1 else ''}"
     return Content.assemble(
         f"  {printable(run.name)} ",
@@ -135,7 +136,9 @@ def _cost(
         basis = f", from run {next(iter(sources))}" if sources else ", rough: no such run has finished here"
         lines.append(Content(told + basis))
     lines += [
-        Content.styled(f"{printable(run.name)}: {printable(one.note)}", "$foreground-muted")
+        Content.styled(
+            f"{f'{printable(run.name)}: ' if len(made) > 1 else ''}{printable(one.note)}", "$foreground-muted"
+        )
         for run, one in made[:_MOST_LINES]
         if one.note
     ]

@@ -56,6 +56,7 @@ class Launch(LaunchPlanning):
     def __init__(self) -> None:
         super().__init__()
         self._wanted: object = None
+        self._enter: Path | None = None  # a file whose form is to be entered when it is there
         self._typed: dict[Path, dict[str, str]] = {}
 
     def compose_body(self) -> ComposeResult:
@@ -73,6 +74,8 @@ class Launch(LaunchPlanning):
         self.set_class(self.size.width < 40 or self.size.height < 8, "-too-small")
         if self._plan is not None:
             self.query_one(ConfigForm).show_plan(self._plan.errors, self._plan.matrix)
+        if self.focused is not None:
+            self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -131,12 +134,18 @@ class Launch(LaunchPlanning):
 
     @on(Tree.NodeHighlighted, "#launch-files")
     def _file_highlighted(self, event: Tree.NodeHighlighted[Path]) -> None:
-        if event.node.data is not None:
+        resting = isinstance(self._wanted, tuple) and event.node.line == 0
+        if event.node.data is not None and not resting:
             self._read(event.node.data)
 
     @on(Tree.NodeSelected, "#launch-files")
     def _file_chosen(self, event: Tree.NodeSelected[Path]) -> None:
-        if event.node.data is not None:
+        if event.node.data is None:
+            return
+        self._enter = self.reeltop.workspace.configs / event.node.data
+        self._read(event.node.data)
+        if self._opened is not None and self._opened.path == self._enter == self._wanted:
+            self._enter = None
             self.query_one(ConfigForm).focus_first()
 
     async def on_launch_file_read(self, message: FileRead) -> None:
@@ -156,9 +165,7 @@ class Launch(LaunchPlanning):
         self._rejected = self._rejected if same else None
         form = self.query_one(ConfigForm)
         form.border_title = Content(printable(opened.title))
-        form.border_subtitle = (
-            "a pipeline: queued as a whole, each run after those it needs" if opened.is_pipeline else ""
-        )
+        form.border_subtitle = "a pipeline: queued as a whole" if opened.is_pipeline else ""
         if opened.problem is not None:
             await form.show_text(Content(f"✗ {printable(opened.problem)}\n\no opens the file in your editor"))
             self.query_one(PlanView).clear("nothing: the file has to be corrected first")
@@ -166,7 +173,8 @@ class Launch(LaunchPlanning):
         typed = self._typed.get(opened.path) if opened.path is not None else None
         values = opened.edited or typed or opened.values
         await form.show(opened.specs, opened.values, {key: values.get(key, "") for key in opened.values})
-        if opened.path is None:
+        if opened.path is None or opened.path == self._enter:
+            self._enter = None
             form.focus_first()
         self._remember()
         self.check()

@@ -161,21 +161,28 @@ class LaunchActions(ReeltopScreen):
     def _in_editor(self, path: Path) -> bool:
         """Whether the editor ran and ended well."""
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        shown = printable(editor)
         try:
             command = [*shlex.split(editor), str(path)]
-            with self.app.suspend():
-                ended = subprocess.run(command, check=False)
+        except ValueError:
+            self._warn(f"EDITOR={shown} cannot be understood: close its quotation marks")
+            return False
+        problem: OSError | None = None
+        code = 0
+        try:
+            with self.app.suspend():  # nothing may be raised in here: the terminal would not be taken back
+                try:
+                    code = subprocess.run(command, check=False).returncode
+                except OSError as error:
+                    problem = error
         except SuspendNotSupported:
             self._warn("there is no terminal here to give to an editor")
-        except ValueError:
-            self._warn(f"EDITOR={printable(editor)} cannot be understood: close its quotation marks")
-        except OSError as error:
-            self._warn(f"{printable(editor)} cannot be started ({error.strerror}): set EDITOR to your editor")
-        else:
-            if ended.returncode == 0:
-                return True
-            self._warn(f"{printable(editor)} ended with code {ended.returncode}: nothing is taken over")
-        return False
+            return False
+        if problem is not None:
+            self._warn(f"{shown} cannot be started ({problem.strerror}): set EDITOR to your editor")
+        elif code != 0:
+            self._warn(f"{shown} ended with code {code}: nothing is taken over")
+        return problem is None and code == 0
 
     def _warn(self, text: str) -> None:
         self.notify(text, severity="warning", markup=False)

@@ -63,7 +63,7 @@ class PickInput(ModalScreen[str | None]):
             options.can_focus = False
             yield options
             marks = "tab marks · " if self._several else ""
-            yield Label(f"↑ ↓ choose · {marks}enter takes · ctrl+d none · esc leaves it", classes="dim")
+            yield Label(f"↑ ↓ choose · {marks}enter takes · ctrl+n none · esc leaves it", classes="dim")
 
     def on_mount(self) -> None:
         self.query_one("#pick-box").border_title = Content(f"inputs.{printable(self._role)}")

@@ -25,7 +25,7 @@ class ConfigFiles(Tree[Path]):
         self.border_title = "configs"
 
     def choose(self, file: Path | None) -> None:
-        """Put the cursor on a file, as soon as it is shown; None takes it away from all files."""
+        """Put the cursor on a file, as soon as it is shown; None takes it to the top and opens none."""
         self._chosen, self._away = file, file is None
         if file is None or file in self._leaves:
             self.call_after_refresh(self._place_cursor)

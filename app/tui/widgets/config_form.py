@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from engine.config.fields import FieldSpec
 
 
-class ConfigForm(Vertical):
-    """Holds the rows, and below them the help of the one in focus; `values` is what is typed now."""
+class _Rows(VerticalScroll, inherit_bindings=False):
+    """Up and down go from field to field, where a scrolling container would keep them for itself."""
 
     BINDINGS = bindings("form")
+
+
+class ConfigForm(Vertical):
+    """Holds the rows, and below them the help of the one in focus; `values` is what is typed now."""
 
     class Picked(Message):
         """A run is to be picked for an input."""
@@ -36,7 +40,7 @@ class ConfigForm(Vertical):
         self._rows: dict[str, FieldRow] = {}
 
     def compose(self) -> ComposeResult:
-        yield VerticalScroll(id="form-rows", can_focus=False)
+        yield _Rows(id="form-rows", can_focus=False)
         yield Label("", widget_id="form-help")
 
     async def show(

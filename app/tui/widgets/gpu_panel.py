@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SIMULATED = "SIMULATED: a replayed trace, not this machine"
 _SHARE = 0.35  # of the screen's height
 _NARROWEST = {3: 40, 1: 34}  # cells of a tile of so many lines
+_BOTH_CLOCKS = 57
 _GAP = 2
 
 
@@ -86,9 +87,8 @@ class GpuPanel(Label):
         memory = (
             None if not gpu.memory_total or gpu.memory_used is None else gpu.memory_used / gpu.memory_total
         )
-        clocks = "/".join(
-            "-" if clock is None else f"{clock:.0f}" for clock in (gpu.clock_mhz, gpu.memory_clock_mhz)
-        )
+        shown = (gpu.clock_mhz, gpu.memory_clock_mhz)[: 2 if width >= _BOTH_CLOCKS else 1]
+        clocks = "/".join("-" if clock is None else f"{clock:.0f}" for clock in shown)
         return [
             Content.assemble(
                 (f"{gpu.index} ", "bold"),
@@ -99,7 +99,7 @@ class GpuPanel(Label):
             ),
             Content.assemble(
                 "  memory ",
-                (bar(memory, 10), "$accent"),
+                (bar(memory, 8), "$accent"),
                 f" {used}  {heat}  {power} W  {clocks} MHz",
             ),
             Content.assemble("  ", owner),

@@ -84,7 +84,10 @@ class LiveList(OptionList):
         standing = self._standings.get(run.id)
         facts = [*_work(run, standing, pace), *_results(standing)]
         head = Content.assemble(
-            state_label(run, share=False), " ", (title(run), "bold"), (f" {run.stage}", "$foreground-muted")
+            state_label(run, share=False),
+            " ",
+            (title(run), "bold"),
+            (f" {run.stage}{_fold(run, standing)}", "$foreground-muted"),
         )
         if double:
             first = _spread(head, self._progress(run, pace, width), width)
@@ -114,15 +117,19 @@ class LiveList(OptionList):
         return Content.assemble(*parts)
 
 
+def _fold(run: RunRow, standing: "Standing | None") -> str:
+    if standing is None or standing.fold is None or run.stage not in ("finetune", "baseline"):
+        return ""
+    return f" fold {printable(standing.fold)}"
+
+
 def _work(run: RunRow, standing: "Standing | None", pace: Pace) -> list[str]:
-    """Fold, epoch, step and speed."""
+    """Epoch, step and speed."""
     facts = []
     progress = run.progress
-    if standing is not None and standing.fold is not None and run.stage in ("finetune", "baseline"):
-        facts.append(f"fold {printable(standing.fold)}")
     if standing is not None and standing.epochs and progress is not None and progress.unit == "step":
         epoch = min(standing.epochs, int(progress.share * standing.epochs) + 1)
-        facts.append(f"epoch {epoch}/{standing.epochs}")
+        facts.append(f"ep {epoch}/{standing.epochs}")
     if progress is not None:
         unit = printable(progress.unit)
         facts.append(f"{unit} {progress.done:,}/{progress.total:,}")
@@ -137,7 +144,7 @@ def _results(standing: "Standing | None") -> list[str]:
     if standing is not None and standing.loss is not None:
         facts.append(f"loss {number(standing.loss)}")
     if standing is not None and standing.score is not None:
-        facts.append(f"f1_mean {score(standing.score)}")
+        facts.append(f"f1 {score(standing.score)}")
         if standing.best is not None and standing.best > standing.score:
             facts.append(f"best {score(standing.best)}")
     return facts

@@ -5,9 +5,11 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from app.tui.bindings import bindings
-from app.tui.states import state_label, title
+from app.tui.states import GLYPHS, state_label, title
 from engine.format import printable
 from engine.store.views import RunRow
+
+_WIDE = 76
 
 
 class WaitList(OptionList):
@@ -36,9 +38,9 @@ class WaitList(OptionList):
         before, self._runs = self._runs, runs
         if [run.id for run in runs] == [run.id for run in before]:
             for place, run in enumerate(runs):
-                self.replace_option_prompt(str(run.id), _line(run, place))
+                self.replace_option_prompt(str(run.id), self._line(run, place))
             return
-        self.set_options([Option(_line(run, place), id=str(run.id)) for place, run in enumerate(runs)])
+        self.set_options([Option(self._line(run, place), id=str(run.id)) for place, run in enumerate(runs)])
         ids = [run.id for run in runs]
         if chosen is not None and chosen.id in ids:
             self.highlighted = ids.index(chosen.id)
@@ -46,15 +48,20 @@ class WaitList(OptionList):
             place = next(index for index, run in enumerate(before) if run.id == chosen.id)
             self.highlighted = min(place, len(ids) - 1)
 
+    def on_resize(self) -> None:
+        for place, run in enumerate(self._runs):
+            self.replace_option_prompt(str(run.id), self._line(run, place))
 
-def _line(run: RunRow, place: int) -> Content:
-    reason = printable(run.waiting_for) if run.waiting_for else "waits for the supervisor to look at it"
-    return Content.assemble(
-        (f"{place + 1:>2} ", "$foreground-muted"),
-        state_label(run),
-        " ",
-        (title(run), "bold"),
-        (f" {run.stage}  ", "$foreground-muted"),
-        (f"priority {run.priority}  ", "$text-accent") if run.priority else "",
-        "h releases it" if run.held else reason,
-    )
+    def _line(self, run: RunRow, place: int) -> Content:
+        """The reason matters most: what the title says already gives way to it."""
+        wide = self.size.width >= _WIDE
+        reason = printable(run.waiting_for) if run.waiting_for else "waits for the supervisor to look at it"
+        return Content.assemble(
+            (f"{place + 1:>2} ", "$foreground-muted"),
+            state_label(run) if wide or run.held else Content.styled(GLYPHS[run.status], "$foreground-muted"),
+            " ",
+            (title(run), "bold"),
+            (f" {run.stage}  " if wide else "  ", "$foreground-muted"),
+            (f"priority {run.priority}  ", "$text-accent") if run.priority else "",
+            "h releases it" if run.held else reason,
+        )

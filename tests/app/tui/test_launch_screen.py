@@ -158,7 +158,8 @@ async def test_an_input_that_names_no_run_is_told(launched: Workspace, settled: 
     app = ReeltopApp(launched, supervise=False)
     async with app.run_test(size=(140, 45)) as pilot:
         await opened(app, pilot, settled, "sample/predict.yaml")
-        await settled(pilot, lambda: "✗ inputs." in plan(app))
+        await settled(pilot, lambda: "inputs.model: no run" in plan(app))
+        assert row(app, "inputs.model").has_class("-wrong")
 
 
 async def test_a_workspace_without_configs_says_what_to_do(workspace: Workspace, settled: Callable) -> None:
