@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.weighing import Gathered, Weighed
 
 SEARCHED = {"greedy": "greedy selection", "coordinate": "coordinate search"}
-_MOST_NOTES = 4
+_MOST_NOTES = 5
 
 
 def total_text(
@@ -83,9 +83,9 @@ def searching_text(kind: str, share: float) -> Content:
 
 def notes_text(notes: Sequence[str], saved: RunDetail | None) -> Content:
     """What was left out, and how the saved run does."""
-    lines = [Content.styled(f"✗ {note}", "$text-warning") for note in notes[:_MOST_NOTES]]
-    if len(notes) > _MOST_NOTES:
-        lines.append(Content.styled(f"✗ and {len(notes) - _MOST_NOTES} more", "$text-warning"))
+    texts = list(notes) if len(notes) <= _MOST_NOTES else [*notes[: _MOST_NOTES - 1], ""]
+    texts = [text or f"and {len(notes) - _MOST_NOTES + 1} more" for text in texts]
+    lines = [Content.styled(f"✗ {text}", "$text-warning") for text in texts]
     if saved is not None:
         lines.append(_saved_text(saved))
     return Content("\n").join(lines)

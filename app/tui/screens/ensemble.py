@@ -1,24 +1,19 @@
 """Mode 5: finished runs weighed against each other, scored at every change, and saved as a run."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.timer import Timer
 
-from app.tui import ensembles, exports
-from app.tui.bench import Bench
+from app.tui import ensembles
 from app.tui.bindings import bindings
 from app.tui.ensemble_lines import weight_text
-from app.tui.requests import Detail, Request
 from app.tui.screens.ask import Ask
+from app.tui.screens.ensemble_saving import EnsembleSaving
 from app.tui.screens.ensemble_work import (
     Candidates,
-    EnsembleWork,
     Found,
     Loaded,
     Loading,
@@ -30,17 +25,12 @@ from app.tui.widgets.agreement_view import AgreementView
 from app.tui.widgets.ensemble_panel import EnsemblePanel
 from app.tui.widgets.fixes_view import FixesView
 from app.tui.widgets.member_list import MemberList
-from engine.ensemble_text import report_table
 from engine.format import printable
-from engine.store.views import RunDetail
-
-if TYPE_CHECKING:
-    from engine.store.database import Store
 
 _PAUSE_SECONDS = 0.5  # after the last change, before the interval is computed
 
 
-class Ensemble(EnsembleWork):
+class Ensemble(EnsembleSaving):
     """Weights change by key and mouse; scores follow from a thread, the newest weights first."""
 
     MODE = "ensemble"
@@ -49,16 +39,8 @@ class Ensemble(EnsembleWork):
     BINDING_GROUP_TITLE = "Ensemble"
     AUTO_FOCUS = "MemberList"
 
-    class Saved(Message):
-        """An ensemble run was queued."""
-
-        def __init__(self, run_id: int) -> None:
-            super().__init__()
-            self.run_id = run_id
-
     def __init__(self) -> None:
         super().__init__()
-        self.bench = Bench()
         self._marks: tuple[int, ...] = ()
         self._loaded: tuple[int, ...] = ()
         self._asked = 0
@@ -66,8 +48,6 @@ class Ensemble(EnsembleWork):
         self._dragged = False
         self._unread = False
         self._timer: Timer | None = None
-        self._saved: int | None = None
-        self._saved_detail: RunDetail | None = None
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="ensemble-body"):
@@ -80,7 +60,7 @@ class Ensemble(EnsembleWork):
         if not self.reeltop.marked:
             self.bench.weights.restore(self.reeltop.memory.get("ensemble"))
         self._show()
-        self._show_notes()
+        self.show_notes()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -97,14 +77,6 @@ class Ensemble(EnsembleWork):
             self._unread = False
             self._load_if_new()
 
-    def requests(self) -> Sequence[Request]:
-        return [Detail(self._saved)] if self._saved is not None else []
-
-    def receive(self, request: Request, value: object) -> None:
-        if isinstance(request, Detail) and request.run_id == self._saved:
-            self._saved_detail = cast(RunDetail, value)
-            self._show_notes()
-
     def action_choose(self) -> None:
         """List the runs that could be members, to be ticked."""
         self.look_for_candidates()
@@ -113,7 +85,7 @@ class Ensemble(EnsembleWork):
         """Search for weights in a thread."""
         gathered = self.bench.ready
         if gathered is None:
-            self._nothing()
+            self.no_members()
         elif self.searching:
             self.notify("a search goes on already; esc ends it", severity="warning", markup=False)
         else:
@@ -153,54 +125,6 @@ class Ensemble(EnsembleWork):
     def action_view(self) -> None:
         """Agreement, or fixes and breaks."""
         self.toggle_class("-agreement")
-
-    def action_save(self) -> None:
-        """Ask for a name, then queue a run."""
-        bench, gathered = self.bench, self.bench.ready
-        if gathered is None:
-            self._nothing()
-            return
-        workspace = self.reeltop.workspace
-        members, weights, kind = bench.members, bench.now, bench.kind
-
-        def answered(name: str | None) -> None:
-            if name is None:
-                return
-
-            def queue(store: "Store") -> str:
-                run_id = ensembles.queue_ensemble(workspace, store, members, weights, kind, name.strip())
-                self.post_message(self.Saved(run_id))
-                return f"queued {run_id} {printable(name.strip())}; 1 shows the queue"
-
-            self.reeltop.command(queue)
-
-        hint = ensembles.save_hint(gathered, weights, kind)
-        self.app.push_screen(Ask("Save as an ensemble run, called", hint, "ensemble", _no_name), answered)
-
-    def action_open_saved(self) -> None:
-        """The page of the saved run."""
-        if self._saved is not None:
-            self.reeltop.open_run(self._saved)
-        else:
-            self.notify("nothing is saved yet: s saves", severity="warning", markup=False)
-
-    def action_copy_table(self, form: exports.Format) -> None:
-        """The table to the clipboard."""
-        if (report := self._report()) is not None:
-            self.app.copy_to_clipboard(exports.table(*report_table(report), form))
-            self.notify(f"copied the table as {'Markdown' if form == 'markdown' else 'CSV'}", markup=False)
-
-    def action_write(self) -> None:
-        """The table as a file."""
-        if (report := self._report()) is not None:
-            root, text = self.reeltop.workspace.root, exports.table(*report_table(report), "csv")
-
-            def write(_store: "Store") -> str:
-                return (
-                    f"wrote {printable(str(exports.write(root, 'ensemble', 'csv', text).relative_to(root)))}"
-                )
-
-            self.reeltop.command(write)
 
     @on(MemberList.Weighed)
     def _weight_wanted(self, event: MemberList.Weighed) -> None:
@@ -257,7 +181,7 @@ class Ensemble(EnsembleWork):
             return
         self.stop_search()
         self.bench.take(message.gathered)
-        self._show_notes()
+        self.show_notes()
         self._show()
         if self.bench.ready is not None:
             self.query_one(AgreementView).show(message.gathered)
@@ -300,10 +224,6 @@ class Ensemble(EnsembleWork):
                 return  # the store is on its way
         super().failed(name, reason)
 
-    def on_ensemble_saved(self, message: Saved) -> None:
-        self._saved, self._saved_detail = message.run_id, None
-        self.ask()
-
     def _load_if_new(self) -> None:
         """Load the chosen runs where they are not those that are shown, or being loaded."""
         runs = self.bench.weights.choice.runs
@@ -317,7 +237,7 @@ class Ensemble(EnsembleWork):
         else:
             self.stop_search()
             self.bench.take(None)
-            self._show_notes()
+            self.show_notes()
             self._show()
 
     def _weights_changed(self, problem: str | None = None, *, goes_on: bool = False) -> None:
@@ -348,26 +268,6 @@ class Ensemble(EnsembleWork):
     def _remember(self) -> None:
         self.reeltop.remember("ensemble", self.bench.weights.to_plain())
 
-    def _nothing(self) -> None:
-        self.notify("no members yet: a chooses them", severity="warning", markup=False)
-
-    def _report(self) -> dict[str, Any] | None:
-        """Of the weights as they are; None, and said so, where it is not there."""
-        report = self.bench.report
-        if self.bench.ready is None:
-            self._nothing()
-        elif report is None:
-            self.notify("the scores are still being computed", severity="warning", markup=False)
-        return report
-
     def _show(self, searching: tuple[str, float] | None = None) -> None:
         self.query_one(EnsemblePanel).show(self.bench, searching)
         self.query_one("#ensemble-below").display = self.bench.ready is not None
-
-    def _show_notes(self) -> None:
-        notes = self.bench.gathered.notes if self.bench.gathered is not None else ()
-        self.query_one(EnsemblePanel).show_notes(notes, self._saved_detail)
-
-
-def _no_name(text: str) -> str | None:
-    return None if text.strip() else "a run needs a name"
