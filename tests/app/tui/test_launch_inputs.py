@@ -345,3 +345,30 @@ def test_queued_and_cancelled_runs(store: Store, filled: dict[str, int]) -> None
     names = [one.run.id for one in candidates(store, "model")]
     assert late in names
     assert gone not in names
+
+
+async def test_y_in_runs_clones_the_run_under_the_cursor(
+    workspace: Workspace, filled: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("2")
+        await settled(pilot, lambda: getattr(app.screen, "MODE", "") == "runs" and app.screen.current_run())
+        run = app.screen.current_run()
+        await pilot.press("y")
+        await settled(pilot, lambda: isinstance(app.screen, Launch) and app.screen.is_mounted)
+        await settled(pilot, lambda: title(app) == f"again: run {run.id}")
+
+
+async def test_a_form_from_a_checkpoint_may_be_asked_for_in_a_worker(
+    workspace: Workspace, filled: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        app.run_worker(app.launch_from(filled["model-a"], "epoch-2"), name="launch")
+        await settled(pilot, lambda: isinstance(app.screen, Launch) and app.screen.is_mounted)
+        await settled(pilot, lambda: title(app) == f"finetune from run {filled['model-a']}@epoch-2")
+        await ready(app, pilot, settled)
+        assert row(app, "inputs.init").value == "model-a@epoch-2"
