@@ -274,6 +274,8 @@ TABLE: dict[str, tuple[Binding, ...]] = {
         Binding("m", "measure", "measure", show=False, id="ensemble.measure",
                 tooltip="agreement as same answers, kappa, or correlation of errors"),
         Binding("l", "level", "level", show=False, id="ensemble.level", tooltip="fixes and breaks of the next level"),
+        Binding("b", "turn", "breaks first", show=False, id="ensemble.turn",
+                tooltip="what is lost most on top; again: what is won most"),
         Binding("v", "view", "view", show=False, id="ensemble.view",
                 tooltip="agreement, or fixes and breaks, where there is no room for both"),
         Binding("c", "copy_table('markdown')", "copy", show=False, id="ensemble.copy-markdown",

@@ -122,6 +122,10 @@ class Ensemble(EnsembleSaving):
         """Fixes and breaks of the next level."""
         self.query_one(FixesView).next_level()
 
+    def action_turn(self) -> None:
+        """Breaks on top, or fixes."""
+        self.query_one(FixesView).turn()
+
     def action_view(self) -> None:
         """Agreement, or fixes and breaks."""
         self.toggle_class("-agreement")

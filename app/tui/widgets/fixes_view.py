@@ -18,13 +18,14 @@ _NUMBERS = 7 + 7 + 6 + 17  # cells of the columns beside the class
 
 
 class FixesView(VerticalScroll):
-    """What is won most on top, what is lost most at the bottom; of one level at a time."""
+    """What is won most on top and what is lost most at the bottom, or turned round; of one level at a time."""
 
     def __init__(self, *, widget_id: str) -> None:
         super().__init__(id=widget_id, classes="panel")
         self._fixes: tuple[tuple[ClassFixes, ...], ...] = ()
         self._against = ""
         self._level: int | None = None
+        self._breaks_first = False
 
     def compose(self) -> ComposeResult:
         yield Label("")
@@ -39,6 +40,12 @@ class FixesView(VerticalScroll):
         if self._fixes:
             self._level = self._chosen % len(self._fixes) + 1
             self._draw()
+
+    def turn(self) -> None:
+        """The other end on top."""
+        self._breaks_first = not self._breaks_first
+        self._draw()
+        self.scroll_home(animate=False)
 
     def on_resize(self) -> None:
         self._draw()
@@ -62,7 +69,8 @@ class FixesView(VerticalScroll):
             return
         room = max(8, min(28, self.size.width - _NUMBERS - 4))
         head = f"{fit('class', room)}{'videos':>7}{'fixes':>6}{'breaks':>7}{'F1':>17}"
-        lines = [Content.styled(head, "$foreground-muted"), *(_line(row, room) for row in rows)]
+        ordered = rows[::-1] if self._breaks_first else rows
+        lines = [Content.styled(head, "$foreground-muted"), *(_line(row, room) for row in ordered)]
         self.query_one(Label).redraw(Content("\n").join(lines))
 
 

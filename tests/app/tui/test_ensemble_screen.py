@@ -388,7 +388,12 @@ async def test_agreement_and_fixes_are_shown_by_measure_level_and_where_there_is
         if any(row.code == "0002" for row in rows_of_level):
             assert "0002 hotels" in text
         assert "level 2 against model-2" in str(fixes.border_title)
-        await pilot.press("l")
+        await pilot.press("b")
+        last = rows_of_level[-1]
+        line = str(fixes.query_one(Label).content).splitlines()[1]
+        assert line.startswith(last.code)
+        assert f"{last.f1_before:.4f}→{last.f1_after:.4f}" in line
+        await pilot.press("b", "l")
         assert "level 1 against model-2" in str(fixes.border_title)
         await pilot.press("l", "v")
         assert (agreement.display, fixes.display) == (True, False)
