@@ -56,7 +56,7 @@ class ChooseColumns(Dialog[None]):
 
     def action_shift(self, by: int) -> None:
         name = self.query_one(WordList).chosen
-        if name not in self._shown:
+        if name is None or name not in self._shown:
             self.show_wrong("only a column that is shown can be moved")
             return
         place = self._shown.index(name)
@@ -66,7 +66,7 @@ class ChooseColumns(Dialog[None]):
 
     def action_reset(self) -> None:
         self._shown = list(self._default)
-        self._tell(None)
+        self._tell(self._shown[0])
 
     @on(Input.Changed)
     def _typed(self) -> None:
@@ -90,7 +90,7 @@ class ChooseColumns(Dialog[None]):
     def _clicked(self) -> None:
         self._submitted()
 
-    def _tell(self, chosen: str | None) -> None:
+    def _tell(self, chosen: str) -> None:
         self._show(chosen)
         columns = () if self._shown == self._default else tuple(self._shown)
         below = self.app.screen_stack[-2]
@@ -104,5 +104,5 @@ class ChooseColumns(Dialog[None]):
             (name, key_text(self._keys.get(name, Key(name, "")), "● " if name in self._shown else "○ "))
             for name in found
         ]
-        self.query_one(WordList).show(lines, chosen)
+        self.query_one(WordList).show(lines, chosen or (found[0] if typed and found else None))
         self.show_wrong("" if found else f"nothing has `{printable(typed)}` in its name")

@@ -60,7 +60,8 @@ class PickKey(Dialog[str]):
 
     def _show(self, typed: str, chosen: str | None = None) -> None:
         names = ranked(typed, list(self._keys), MOST)
-        self.query_one(WordList).show([(name, key_text(self._keys[name])) for name in names], chosen)
+        lines = [(name, key_text(self._keys[name])) for name in names]
+        self.query_one(WordList).show(lines, chosen or (names[0] if typed and names else None))
         self.show_wrong("" if names else f"nothing has `{printable(typed)}` in its name")
 
 

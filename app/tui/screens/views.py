@@ -91,9 +91,10 @@ class Views(Dialog[View]):
         self.app.screen_stack[-2].post_message(self.Kept(name, view))
 
     def _show(self, chosen: str | None = None) -> None:
-        names = ranked(self.query_one(Input).value.strip(), sorted(self._saved))
+        typed = self.query_one(Input).value.strip()
+        names = ranked(typed, sorted(self._saved))
         lines = [(name, _line(name, self._saved[name])) for name in names]
-        self.query_one(WordList).show(lines, chosen)
+        self.query_one(WordList).show(lines, chosen or (names[0] if typed and names else None))
         self.show_wrong(
             "" if names or self._saved else "none yet: type a name, ctrl+s keeps what is shown now"
         )

@@ -105,6 +105,11 @@ async def test_any_key_sorts_from_the_list_of_all(
         await pilot.press(*"train/loss.min", "enter")
         await settled(pilot, lambda: order(app)[0] == "model-3")
         assert "by train/loss.min ▲" in str(table(app).border_title)
+        await pilot.press("g")
+        await settled(pilot, lambda: isinstance(app.screen, PickKey))
+        await pilot.press(*"tag", "enter")  # not `stage`, which stood there and has it in it
+        await settled(pilot, lambda: "groups of tag" in str(table(app).border_title))
+        await pilot.press("g")
         await pilot.press("o")
         await settled(pilot, lambda: isinstance(app.screen, PickKey))
         await pilot.press(*"nothing like it")
