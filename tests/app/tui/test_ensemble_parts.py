@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.segment import Segment
 from textual.app import App, ComposeResult
+from textual.color import Color
 
+from app.tui.ascii import AsciiFilter
 from app.tui.ensemble_lines import Layout, MemberLine, head, layout, member_line
 from app.tui.ensembles import notes_text
 from app.tui.weights import Weights
@@ -95,6 +98,18 @@ def test_the_smallest_weight_fills_a_cell_and_none_fills_none() -> None:
     shape = layout(80, lines)
     assert [member_line(line, shape).plain.count("█") for line in lines] == [1, 0, shape.bar]
     assert [member_line(line, shape).plain[0] for line in lines] == ["●", "○", "●"]
+
+
+def test_members_on_and_off_are_told_apart_in_ascii() -> None:
+    lines = [MemberLine("a", 0.5, 0.7, ((0.8, 0.7),), -0.01), MemberLine("b", 0.0, 0.7, ((0.8, 0.7),))]
+    shape = layout(80, lines)
+    drawn = [Segment(member_line(line, shape).plain) for line in lines]
+    on, off = (segment.text for segment in AsciiFilter().apply(drawn, Color(0, 0, 0)))
+    assert on.isascii()
+    assert off.isascii()
+    assert (on[0], off[0]) == ("*", "o")
+    assert "#" in on
+    assert "#" not in off
 
 
 def test_many_notes_are_counted() -> None:
