@@ -177,11 +177,19 @@ def ls(
 
 
 @app.command()
-def show(context: typer.Context, run: Run, as_json: Json = False) -> None:
+def show(
+    context: typer.Context,
+    run: Run,
+    classes: Annotated[
+        bool,
+        typer.Option("--classes", help="Precision, recall and F1 of each class, and what it is taken for."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """All about one run."""
     from app.verbs.runs import show_run
 
-    show_run(context.obj, run, as_json=as_json)
+    show_run(context.obj, run, classes=classes, as_json=as_json)
 
 
 @app.command()

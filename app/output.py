@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from engine.format import duration, moment, number, printable, score, size
 
 if TYPE_CHECKING:
+    from engine.class_report import ClassReport
     from engine.metrics import HierarchicalScores
     from engine.store.views import RunDetail, RunRow
+
+_MOST_MISTAKES = 10
 
 
 def print_json(data: Any) -> None:
@@ -116,6 +119,46 @@ def print_detail(detail: "RunDetail") -> None:
         for metric in detail.metrics:
             values = f"{number(metric.last):>10} {number(metric.min):>10} {number(metric.max):>10} {metric.count:>8}"
             print(f"  {printable(metric.key):<24} {values}")
+
+
+def print_classes(run: "RunRow", report: "ClassReport") -> None:
+    """The classes of a run's best evaluation by level, worst first, and below each level its most frequent mistakes."""
+    from engine.class_report import worst_mistakes
+
+    print(f"run {run.id}  {printable(run.name)}  {run.stage}  {state(run)}")
+    evaluation = report.evaluation
+    if evaluation is None:
+        print(f"no classes: {report.problem}")
+        return
+    when = f"step {evaluation.step}" if evaluation.epoch is None else f"epoch {evaluation.epoch}"
+    print(f"{printable(evaluation.split)} {when}  f1_mean {score(evaluation.f1_mean)}")
+    for level in sorted({line.level for line in report.classes}):
+        print(f"\nlevel {level}, worst F1 first")
+        rows = [
+            (
+                printable(line.category),
+                printable(line.name),
+                *(number(value, 3) for value in (line.precision, line.recall, line.f1)),
+                str(line.support),
+                str(line.missed),
+            )
+            for line in report.classes
+            if line.level == level
+        ]
+        print_table(
+            ("class", "name", "precision", "recall", "f1", "videos", "wrong"), rows, right=(2, 3, 4, 5, 6)
+        )
+        mistakes = worst_mistakes(report.classes, level, _MOST_MISTAKES)
+        if mistakes:
+            print(f"\nlevel {level}, most frequent mistakes")
+        for line, wrong in mistakes:
+            true, taken = (
+                f"{printable(one.category)} {printable(one.name)}".strip() for one in (line, wrong)
+            )
+            share = f"  {wrong.count / line.support:.1%} of the class" if line.support else ""
+            print(f"  {true} taken for {taken}: {wrong.count}{share}")
+    if report.problem is not None:
+        print(f"\n{report.problem}")
 
 
 def print_scores(scores: "HierarchicalScores") -> None:

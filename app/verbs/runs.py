@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from app.output import detail_json, print_detail, print_json, print_runs, run_json
+from app.output import detail_json, print_classes, print_detail, print_json, print_runs, run_json
 from engine.errors import FilterError, ReeltopError
 from engine.format import printable
 from engine.workspace import Workspace
@@ -50,8 +50,8 @@ def list_runs(workspace: Workspace, filters: str, sort: str, limit: int, *, as_j
         print("no runs yet: `reeltop demo` makes some, `reeltop run CONFIG.yaml` queues one")
 
 
-def show_run(workspace: Workspace, reference: str, *, as_json: bool) -> None:
-    """All about one run."""
+def show_run(workspace: Workspace, reference: str, *, classes: bool = False, as_json: bool) -> None:
+    """All about one run; with `classes` also the classes of its best evaluation."""
     from engine.actions import watch
     from engine.store.queries import run_detail
     from engine.store.runs import find_run
@@ -59,26 +59,20 @@ def show_run(workspace: Workspace, reference: str, *, as_json: bool) -> None:
     store = open_store(workspace)
     watch(workspace, store)
     detail = run_detail(store, find_run(store, reference))
+    data = detail_json(detail)
+    report = None
+    if classes:
+        from engine.class_report import class_report
+
+        report = class_report(workspace, store, detail.run.id)
+        data["class_report"] = report
     if as_json:
-        print_json(detail_json(detail))
-    else:
+        print_json(data)
+        return
+    if report is None:
         print_detail(detail)
-
-
-def prioritize_run(workspace: Workspace, reference: str, priority: int, *, as_json: bool) -> None:
-    """Give a queued run another priority and say so."""
-    from engine.actions import prioritize
-    from engine.store.queries import run_row
-    from engine.store.runs import find_run
-
-    store = open_store(workspace)
-    run_id = find_run(store, reference)
-    prioritize(workspace, store, run_id, priority)
-    row = run_row(store, run_id)
-    if as_json:
-        print_json(run_json(row))
     else:
-        print(f"run {run_id} {printable(row.name)} has priority {row.priority}")
+        print_classes(detail.run, report)
 
 
 def act_on(workspace: Workspace, reference: str, verb: "Verb", *, as_json: bool) -> int:
