@@ -66,6 +66,7 @@ class ChartGrid(Vertical, can_focus=True):
         self._views = ChartViews()
         self._clock = Clock()
         self._keys: tuple[str, ...] = ()
+        self._known: dict[tuple[str, bool], Series] = {}
         self._cursor: float | None = None
         self._cursor_due = False
 
@@ -110,16 +111,11 @@ class ChartGrid(Vertical, can_focus=True):
 
     def show_series(self, series: Series, *, whole: bool) -> None:
         """Draw a series, or the part of it that was asked for, where it is in sight."""
+        if series.key in self._keys:
+            self._known[series.key, whole] = series
         for chart in self.in_sight:
-            if chart.key != series.key:
-                continue
-            if not whole:
-                chart.show_part(series)
-                continue
-            known = chart.steps_wanted
-            chart.show(series)
-            if chart.steps_wanted != known:
-                self.post_message(self.InSight())
+            if chart.key == series.key:
+                self._give(chart, series, whole=whole)
         begun = series.points[0].time if whole and series.points else None
         if begun is not None and self._clock.origin is not None and begun < self._clock.origin:
             self._set_clock(
@@ -128,6 +124,15 @@ class ChartGrid(Vertical, can_focus=True):
 
         if self.has_focus:
             self.focus_first()
+
+    def _give(self, chart: MetricChart, series: Series, *, whole: bool) -> None:
+        if not whole:
+            chart.show_part(series)
+            return
+        wanted = chart.steps_wanted
+        chart.show(series)
+        if chart.steps_wanted != wanted:
+            self.post_message(self.InSight())
 
     def on_focus(self) -> None:
         self.focus_first()
@@ -291,6 +296,9 @@ class ChartGrid(Vertical, can_focus=True):
         self._keys = tuple(chosen)
         self._tell()
         if not same:
+            self._known = {
+                (key, whole): series for (key, whole), series in self._known.items() if key in chosen
+            }
             self.run_worker(partial(self._mount, chosen), name="charts", group="charts", exclusive=True)
 
     async def _mount(self, keys: list[str]) -> None:
@@ -304,6 +312,9 @@ class ChartGrid(Vertical, can_focus=True):
         for chart, key in zip([*charts, *new], keys, strict=False):
             chart.show_key(key)
             chart.set_look(self._views.look_of(key), self._clock)
+            for whole in (True, False):  # what was answered before the chart had its place is not told again
+                if (series := self._known.get((key, whole))) is not None:
+                    self._give(chart, series, whole=whole)
             chart.show_summary(self._summaries.get(key))
         self.post_message(self.InSight())
 
