@@ -94,6 +94,7 @@ class FieldRow(HorizontalGroup):
             return  # shown when it is mounted
         changed = self._value != self._first
         if message is not None:
+            message = f"{message}; enter picks one" if self.is_input else message
             note = Content.assemble(("✗ ", "$text-error"), (printable(message), "$text-error"))
         elif count > 1:
             note = Content.styled(f"← {count} values: a sweep", "bold $text-accent")
