@@ -178,8 +178,11 @@ class Runs(RunArranging):
     @on(RunTable.Chosen)
     def _chosen_run(self, event: RunTable.Chosen) -> None:
         self._previewed = event.run.id if event.run is not None else None
-        if event.run is None:
-            self.query_one(RunPreview).show(None)
+        line, preview = self.line_under_cursor(), self.query_one(RunPreview)
+        if isinstance(line, GroupRow):
+            preview.show_group(line, self.query_one(RunTable).score)
+        elif event.run is None:
+            preview.show(None)
         self._show_line(event.run)
         self.ask()
 

@@ -5,9 +5,11 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from app.tui import facts
+from app.tui.columns import shown
 from app.tui.states import sparkline, state_label, title
 from app.tui.widgets.label import Label
 from engine.format import number, printable
+from engine.store.table_views import GroupRow
 from engine.store.views import RunDetail, Series
 
 _GAP = 2
@@ -19,6 +21,7 @@ class RunPreview(VerticalScroll, can_focus=False):
     def __init__(self, *, widget_id: str) -> None:
         super().__init__(id=widget_id, classes="panel")
         self._detail: RunDetail | None = None
+        self._group: tuple[GroupRow, str] | None = None
         self._loss: Series | None = None
 
     def compose(self) -> ComposeResult:
@@ -29,7 +32,12 @@ class RunPreview(VerticalScroll, can_focus=False):
         if detail is None or self._detail is None or detail.run.id != self._detail.run.id:
             self._loss = None
             self.scroll_home(animate=False)
-        self._detail = detail
+        self._detail, self._group = detail, None
+        self._draw()
+
+    def show_group(self, group: GroupRow, score: str) -> None:
+        """What its runs have in common, and the keys for it."""
+        self._detail, self._group = None, (group, score)
         self._draw()
 
     def show_loss(self, series: Series) -> None:
@@ -43,6 +51,9 @@ class RunPreview(VerticalScroll, can_focus=False):
     def _draw(self) -> None:
         detail = self._detail
         label = self.query_one(Label)
+        if self._group is not None:
+            self._draw_group(*self._group)
+            return
         if detail is None:
             self.border_title = ""
             label.update("")
@@ -73,6 +84,18 @@ class RunPreview(VerticalScroll, can_focus=False):
             for name, value in facts.settings(detail.config)
         ]
         label.update(Content("\n").join(lines))
+
+    def _draw_group(self, group: GroupRow, score: str) -> None:
+        name = "none" if group.value is None else shown(group.value)
+        self.border_title = Content(f"group {name}")
+        pairs = [("runs", f"{group.count:,}")]
+        if group.best is not None:
+            pairs += [(score, ""), ("mean", shown(group.mean, score)), ("best", shown(group.best, score))]
+        keys = Content.styled(
+            "⏎ opens or closes it, space marks its runs, z is for all groups", "$foreground-muted"
+        )
+        cells = max(len(name) for name, _ in pairs) + _GAP
+        self.query_one(Label).update(Content("\n").join([*_lines(pairs, cells), Content(""), keys]))
 
 
 def _lines(pairs: list[tuple[str, str]], cells: int) -> list[Content]:

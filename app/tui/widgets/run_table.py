@@ -39,7 +39,7 @@ class RunTable(ScrollView, can_focus=True):
         """Other lines are in sight than those that are held."""
 
     class Chosen(Message):
-        """The cursor is on another run (None: on none that is known)."""
+        """The cursor is on another line (None: on a group, or on nothing that is known)."""
 
         def __init__(self, run: RunRow | None) -> None:
             super().__init__()
@@ -72,7 +72,7 @@ class RunTable(ScrollView, can_focus=True):
         self._marked: frozenset[int] = frozenset()
         self._lines: tuple[Line, ...] = ()
         self._cells: Mapping[int, Mapping[str, Value]] = {}
-        self._score = ""
+        self.score = ""
         self._cursor = 0
         self._cursor_on: int | str | None = None
         self._columns = columns_for(self.levels)
@@ -125,9 +125,9 @@ class RunTable(ScrollView, can_focus=True):
 
     def show(self, page: TablePage, offset: int, *, anew: bool) -> None:
         """Hold the lines of `page`, which begin at `offset`; `anew` after another filter, order or grouping."""
-        before = self.current
+        before = self.current_line
         self.matching, self.length = page.matching, page.length
-        self.offset_held, self._lines, self._cells, self._score = offset, page.lines, page.cells, page.score
+        self.offset_held, self._lines, self._cells, self.score = offset, page.lines, page.cells, page.score
         runs = [line for line in page.lines if isinstance(line, RunRow)]
         if runs:
             self.levels = max(len(run.levels) for run in runs) or 2
@@ -149,7 +149,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def select(self, index: int) -> None:
         """Put the cursor on a line."""
-        before = self.current
+        before = self.current_line
         self._cursor = max(0, min(index, self.length - 1))
         self._cursor_on = None
         self._reveal()
@@ -239,7 +239,7 @@ class RunTable(ScrollView, can_focus=True):
         elif isinstance(line, GroupRow):
             mark = "◆" if line.run_ids and self._marked.issuperset(line.run_ids) else " "
             style = base + self.get_component_rich_style("run-table--group", partial=True)
-            segments = [Segment(f"{arrow}{mark}", base), Segment(group_line(line, self._score), style)]
+            segments = [Segment(f"{arrow}{mark}", base), Segment(group_line(line, self.score), style)]
         else:
             segments = [Segment(f"{arrow}{'◆' if line.id in self._marked else ' '}", base)]
             values = self._cells.get(line.id, _NOTHING)
@@ -273,12 +273,12 @@ class RunTable(ScrollView, can_focus=True):
         held = index - self.offset_held
         return self._lines[held] if 0 <= held < len(self._lines) else None
 
-    def _adopt(self, before: RunRow | None) -> None:
-        """Remember the line under the cursor, and tell when it is another run, or has changed."""
+    def _adopt(self, before: Line | None) -> None:
+        """Remember the line under the cursor, and tell when it is another one, or has changed."""
         line = self.current_line
         if line is not None:
             self._cursor_on = _identity(line)
-        if self.current != before:
+        if line != before:
             self.post_message(self.Chosen(self.current))
 
     def _reveal(self) -> None:

@@ -12,6 +12,7 @@ from app.tui.app import ReeltopApp
 from app.tui.screens.ask import Ask
 from app.tui.screens.pick_key import PickKey
 from app.tui.widgets.label import Label
+from app.tui.widgets.run_preview import RunPreview
 from engine.store.database import Store
 from engine.store.queries import list_runs, run_row
 from engine.store.runs import create_runs, delete_run
@@ -159,7 +160,12 @@ async def test_groups_fold_mark_and_go_away(
         assert "best 0.7329" in finetune
         assert "mean 0.6" in finetune  # of two scores
         assert str(table(app).border_subtitle) == "5 runs in 2 groups"
-        await pilot.press("end", "right")
+        await pilot.press("end")
+        preview = app.screen.query_one(RunPreview)
+        await settled(pilot, lambda: str(preview.border_title) == "group finetune")
+        assert "best  " in str(preview.query_one(Label).content)
+        assert "0.7329" in str(preview.query_one(Label).content)
+        await pilot.press("right")
         await settled(pilot, lambda: len(shown()) == 6)
         assert "▾ finetune" in shown()[1]
         assert "model-3" in shown()[5]
