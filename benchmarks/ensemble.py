@@ -73,11 +73,13 @@ async def keys(gathered: Gathered) -> list[float]:
             await pilot.pause(1.5)
             for number in range(KEYS):
                 began = time.perf_counter()
-                app.simulate_key("left" if number % 8 < 4 else "right")
                 before = screen.bench.weighed
+                app.simulate_key("left" if number % 8 < 4 else "right")
                 while screen.bench.weighed is before:
                     await asyncio.sleep(0.0005)
-                await pilot.pause()
+                drawn = asyncio.Event()
+                screen.call_after_refresh(drawn.set)
+                await drawn.wait()
                 times.append(time.perf_counter() - began)
     return times
 

@@ -27,7 +27,7 @@ from app.tui.widgets.fixes_view import FixesView
 from app.tui.widgets.member_list import MemberList
 from engine.format import printable
 
-_PAUSE_SECONDS = 0.5  # after the last change, before the interval is computed
+_PAUSE_SECONDS = 0.5  # after the last change
 
 
 class Ensemble(EnsembleSaving):
@@ -254,10 +254,9 @@ class Ensemble(EnsembleSaving):
             self.bench.changed()
         self._show()
         self._score_if_new()
-        self._remember()
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(_PAUSE_SECONDS, self._make_sure)
+        self._timer = self.set_timer(_PAUSE_SECONDS, self._settle)
 
     def _score_if_new(self) -> None:
         """One after the other: what changes meanwhile is scored when this is done."""
@@ -265,7 +264,9 @@ class Ensemble(EnsembleSaving):
             self._scoring = True
             self.score(self._asked, gathered, self.bench.now)
 
-    def _make_sure(self) -> None:
+    def _settle(self) -> None:
+        """What can wait until a person is done with the keys: to remember the weights, and how sure their score is."""
+        self._remember()
         if self.bench.unsure and (gathered := self.bench.ready) is not None:
             self.make_sure(self._asked, gathered, self.bench.now)
 

@@ -382,15 +382,17 @@ async def test_agreement_and_fixes_are_shown_by_measure_level_and_where_there_is
         gathered, weighed = screen(app).bench.ready, screen(app).bench.weighed
         rows_of_level = weighed.fixes[1]
         assert rows_of_level
-        text = str(fixes.query_one(Label).content)
         first = rows_of_level[0]
-        assert f"{first.f1_before:.4f}→{first.f1_after:.4f}" in text.splitlines()[1]
-        if any(row.code == "0002" for row in rows_of_level):
-            assert "0002 hotels" in text
+        assert f"{first.f1_before:.4f}→{first.f1_after:.4f}" in fixes.render_line(1).text
+        drawn = [str(fixes.line(number)) for number in range(len(rows_of_level) + 2)]
+        assert any("0002 hotels" in line for line in drawn) == any(
+            row.code == "0002" for row in rows_of_level
+        )
+        assert drawn[-1] == ""
         assert "level 2 against model-2" in str(fixes.border_title)
         await pilot.press("b")
         last = rows_of_level[-1]
-        line = str(fixes.query_one(Label).content).splitlines()[1]
+        line = fixes.render_line(1).text
         assert line.startswith(last.code)
         assert f"{last.f1_before:.4f}→{last.f1_after:.4f}" in line
         await pilot.press("b", "l")
