@@ -8,14 +8,13 @@ from textual.app import App
 from textual.theme import Theme
 from textual.widget import AwaitMount
 
-from app.tui.editor import edit_file
 from app.tui.memory import Memory
-from app.tui.settings import Settings, read_settings, settings_files, template
 from app.tui.troubles import one_line
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from app.tui.app import ReeltopApp
+    from app.tui.settings import Settings
     from engine.store.database import Store
 
 _MOST_UNDOS = 50
@@ -43,12 +42,16 @@ class PersonalApp(App[None]):
         """After the first paint: settings are read in a thread, as YAML takes its time to import."""
         if self.memory.trouble:
             self._told(self.memory.trouble)
-        files = settings_files(self.workspace.root)
-        if any(path.exists() for path in files):
+        from app.tui.settings import is_there, settings_files
+
+        if any(is_there(path) for path in settings_files(self.workspace.root)):
             self._read_settings()
 
     def edit_settings(self) -> None:
         """The workspace's settings in $EDITOR, every key named where there is no file yet; then they hold."""
+        from app.tui.editor import edit_file
+        from app.tui.settings import settings_files, template
+
         path = settings_files(self.workspace.root)[-1]
         try:
             if not path.exists():
@@ -107,10 +110,12 @@ class PersonalApp(App[None]):
 
     @work(thread=True, group="settings", name="settings")
     def _read_settings(self) -> None:
+        from app.tui.settings import read_settings, settings_files
+
         settings = read_settings(settings_files(self.workspace.root), sorted(self.available_themes))
         self.call_from_thread(self._take_settings, settings)
 
-    def _take_settings(self, settings: Settings) -> None:
+    def _take_settings(self, settings: "Settings") -> None:
         self._settings = settings
         self.set_keymap(dict(settings.keys))
         chosen = self._remembered_theme(settings.theme or "")

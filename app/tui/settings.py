@@ -37,9 +37,21 @@ class Settings:
 
 
 def settings_files(root: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """The two files, the one for all workspaces first; whether they are there or not."""
-    home = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return [Path(home).expanduser() / "reeltop" / FILE, root / FOLDER / FILE]
+    """The files, the one for all workspaces first; whether they are there or not."""
+    here = [root / FOLDER / FILE]
+    try:
+        home = Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    except RuntimeError:  # a user without a home, as containers have them
+        return here
+    return [home / "reeltop" / FILE, *here]
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, as far as this person may know."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def read_settings(files: Sequence[Path], themes: Sequence[str]) -> Settings:
@@ -51,7 +63,7 @@ def read_settings(files: Sequence[Path], themes: Sequence[str]) -> Settings:
     keys: dict[str, str] = {}
     troubles: list[str] = []
     for path in files:
-        if not path.exists():
+        if not is_there(path):
             continue
         from engine.config.document import read_document
 

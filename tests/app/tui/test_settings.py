@@ -83,6 +83,23 @@ def test_no_files_are_no_settings_and_no_trouble(tmp_path: Path) -> None:
     assert read_settings(settings_files(tmp_path, {"XDG_CONFIG_HOME": str(tmp_path)}), THEMES).troubles == ()
 
 
+def test_a_person_without_a_home_or_a_right_to_look_there_has_the_workspaces_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    here = write(tmp_path / ".reeltop", "theme: nord")
+    monkeypatch.setattr(Path, "expanduser", fail)
+    assert settings_files(tmp_path, {}) == [here]
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    assert read_settings([here], THEMES).theme is None
+
+
 def test_every_key_of_the_interface_is_a_key_that_a_file_may_say() -> None:
     for entries in TABLE.values():
         for binding in entries:
@@ -283,7 +300,7 @@ async def test_the_palette_opens_the_settings_in_the_editor_and_they_hold(
         path.write_text("theme: nord\n")
         return ""
 
-    monkeypatch.setattr("app.tui.personal.edit_file", edit)
+    monkeypatch.setattr("app.tui.editor.edit_file", edit)
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot, lambda: app.opened)
