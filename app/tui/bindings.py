@@ -293,7 +293,7 @@ TABLE: dict[str, tuple[Binding, ...]] = {
         Binding("0", "off", "weight 0", show=False, id="members.off"),
         Binding("space", "switch", "off/on", id="members.switch", tooltip="without a weight, or with it again"),
         Binding("enter", "type('')", "type weight", key_display="⏎", id="members.type"),
-        Binding("full_stop", "type('0.')", "type 0.", show=False, id="members.type-fraction"),
+        Binding("full_stop", "type('0.')", "type a fraction", show=False, id="members.type-fraction"),
         Binding("delete,backspace", "remove", "remove", show=False, key_display="del", id="members.remove",
                 tooltip="out of the ensemble; the run stays, u brings it back"),
         Binding("k", "cursor_up", "up", show=False, id="members.up"),

@@ -371,6 +371,29 @@ async def test_a_search_shows_how_far_it_is_and_esc_ends_it(
         await settled(pilot, lambda: "esc ends it" not in shown(app, "#ensemble-total"))
 
 
+async def test_leaving_ends_a_search(
+    workspace: Workspace, members: list[int], settled: Settled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(scorer: Any, watch: Any) -> Any:
+        begun.set()
+        try:
+            while not ended.wait(0.01):
+                watch(0.4)
+        finally:
+            ended.set()
+
+    monkeypatch.setitem(SEARCHES, "greedy", endless)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await opened(app, pilot, settled, members)
+        await pilot.press("g")
+        await settled(pilot, begun.is_set)
+        await pilot.press("q")
+    assert ended.wait(20)
+
+
 async def test_agreement_and_fixes_are_shown_by_measure_level_and_where_there_is_no_room_by_turns(
     workspace: Workspace, members: list[int], settled: Settled
 ) -> None:
