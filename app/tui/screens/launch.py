@@ -108,6 +108,11 @@ class Launch(LaunchPlanning):
         name = f"run {run_id}{f'@{which}' if which else ''}"
         self._open_made(("from", run_id, which), f"finetune from {name}", "what it began with", made)
 
+    def reopen(self, path: Path) -> None:
+        self._find_files()
+        self._wanted = None
+        self.open_config(path.relative_to(self.reeltop.workspace.configs))
+
     def action_reload(self) -> None:
         """Look for files and read the open one again; what was typed is dropped."""
         self._find_files()

@@ -4,9 +4,9 @@ import contextlib
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 from textual.message import Message
@@ -17,6 +17,9 @@ from app.tui.troubles import one_line
 from app.tui.widgets.config_form import ConfigForm
 from engine.errors import ConfigError, ReeltopError
 from engine.format import printable
+
+if TYPE_CHECKING:
+    from engine.config.base import StageConfig
 
 
 class LaunchActions(ReeltopScreen):
@@ -30,12 +33,8 @@ class LaunchActions(ReeltopScreen):
         """Show what was read or made."""
         raise NotImplementedError
 
-    def open_config(self, path: Path) -> None:
-        """Open a file of the workspace, given below `configs/`."""
-        raise NotImplementedError
-
-    def action_reload(self) -> None:
-        """Look for files and read the open one again."""
+    def reopen(self, path: Path) -> None:
+        """Look for files, and read the one at `path`, whether it was open or not."""
         raise NotImplementedError
 
     def in_thread(self, name: str, work: Callable[[], Message]) -> None:
@@ -68,6 +67,12 @@ class LaunchActions(ReeltopScreen):
         from app.tui.screens.ask import Ask
 
         folder = self.reeltop.workspace.configs
+        changed = _changed(opened, plan.config, self.query_one(ConfigForm).values)
+
+        def answered(name: str | None) -> None:
+            if name is not None:
+                self._save_as(_texts(folder, name, plan, opened, changed))
+
         self.app.push_screen(
             Ask(
                 "Save as",
@@ -75,56 +80,45 @@ class LaunchActions(ReeltopScreen):
                 _suggested(folder, opened, plan),
                 lambda text: _wrong(folder, text),
             ),
-            self._save_as,
+            answered,
         )
 
-    def _save_as(self, name: str | None) -> None:
-        if name is None:
-            return
-        from engine.config.saving import target_of
-
-        target = target_of(self.reeltop.workspace.configs, name)
-        if not target.exists():
-            self._write(target, replace=False)
+    def _save_as(self, texts: Mapping[Path, str]) -> None:
+        """Write the files, those that are there already after a question."""
+        there = [printable(self._below(path)) for path in texts if path.exists()]
+        if not there:
+            self._write(texts, replace=False)
             return
         from app.tui.screens.confirm import Confirm
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._write(target, replace=True)
+                self._write(texts, replace=True)
 
-        shown = printable(str(target.relative_to(self.reeltop.workspace.configs)))
+        what = "it says" if len(there) == 1 else "they say"
         self.app.push_screen(
-            Confirm(f"Replace {shown}?", "What it says now is lost. This can't be undone."), answered
+            Confirm(f"Replace {' and '.join(there)}?", f"What {what} now is lost. This can't be undone."),
+            answered,
         )
 
-    def _write(self, target: Path, *, replace: bool) -> None:
-        opened, plan = self._opened, self._plan
-        if opened is None or plan is None or plan.config is None:
-            self._warn("the form has changed meanwhile: try again")
-            return
-        from engine.config.saving import config_text, sweep_text, write_config_file
+    def _write(self, texts: Mapping[Path, str], *, replace: bool) -> None:
+        from engine.config.saving import write_config_file
 
-        values = self.query_one(ConfigForm).values
-        changed = _changed(opened, plan, values)
         try:
-            write_config_file(target, config_text(plan.config, opened.path, changed, target), replace=replace)
-            written = [target]
-            if plan.matrix:
-                sweep = target.with_name(f"{target.stem}-sweep{target.suffix}")
-                write_config_file(sweep, sweep_text(plan.config, plan.matrix, target.name), replace=replace)
-                written.append(sweep)
-        except FileExistsError as error:
-            self._warn(f"{printable(Path(error.filename).name)} is there already: take another name")
+            for path, text in texts.items():
+                write_config_file(path, text, replace=replace)
+        except FileExistsError:
+            self._warn("somebody has made such a file meanwhile: take another name")
             return
         except OSError as error:
             self._warn(f"cannot be saved: {one_line(error)}")
             return
-        names = " and ".join(printable(path.name) for path in written)
-        self.notify(f"saved {names}", markup=False)
+        self.notify(f"saved {' and '.join(printable(self._below(path)) for path in texts)}", markup=False)
         self.forget_changes()
-        self.action_reload()
-        self.open_config(written[-1].relative_to(self.reeltop.workspace.configs))
+        self.reopen(list(texts)[-1])
+
+    def _below(self, path: Path) -> str:
+        return str(path.relative_to(self.reeltop.workspace.configs))
 
     def forget_changes(self) -> None:
         """What was typed into the open form is kept elsewhere now."""
@@ -139,7 +133,7 @@ class LaunchActions(ReeltopScreen):
         changed = dict(self.query_one(ConfigForm).values) != opened.values
         if opened.path is not None and (opened.is_pipeline or opened.problem or not changed):
             if self._in_editor(opened.path):
-                self.action_reload()
+                self.reopen(opened.path)
             return
         text = self._rejected or (plan.yaml if plan is not None else "")
         if not text:
@@ -239,12 +233,26 @@ def _wrong(folder: Path, text: str) -> str | None:
     return None
 
 
-def _changed(opened: Opened, plan: Plan, values: dict[str, str]) -> dict[str, Any]:
+def _texts(
+    folder: Path, name: str, plan: Plan, opened: Opened, changed: Mapping[str, Any]
+) -> dict[Path, str]:
+    """What is to be written where: the form, and of a sweep the pipeline beside it."""
+    from engine.config.saving import config_text, sweep_text, target_of
+
+    assert plan.config is not None
+    target = target_of(folder, name)
+    texts = {target: config_text(plan.config, opened.path, changed, target)}
+    if plan.matrix:
+        sweep = target.with_name(f"{target.stem}-sweep{target.suffix}")
+        texts[sweep] = sweep_text(plan.config, plan.matrix, target.name)
+    return texts
+
+
+def _changed(opened: Opened, config: "StageConfig", values: Mapping[str, str]) -> dict[str, Any]:
     """Settings that differ from what was opened, as plain values."""
     from engine.config.load import plain
 
-    assert plan.config is not None
-    settings = plain(plan.config)
+    settings = plain(config)
     changed: dict[str, Any] = {}
     for key, text in values.items():
         if text == opened.values.get(key, ""):

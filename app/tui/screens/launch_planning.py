@@ -49,6 +49,7 @@ class LaunchPlanning(LaunchActions):
         self._version = 0
         self._timer: Timer | None = None
         self._estimates: Sequence[Estimate] | str | None = None
+        self._estimated: tuple[NewRun, ...] = ()
         self._limits: tuple[int | None, int | None] = (None, None)
 
     def action_queue(self) -> None:
@@ -96,7 +97,8 @@ class LaunchPlanning(LaunchActions):
     def _take_plan(self, message: Planned) -> None:
         if message.version != self._version or self._opened is None:
             return
-        self._plan, self._estimates = message.plan, None
+        same = message.plan.runs == self._estimated
+        self._plan, self._estimates = message.plan, self._estimates if same else None
         self.query_one(ConfigForm).show_plan(message.plan.errors, message.plan.matrix)
         self._show_plan()
         if message.plan.runs:
@@ -106,6 +108,7 @@ class LaunchPlanning(LaunchActions):
     def _take_estimates(self, message: Estimated) -> None:
         if message.version == self._version:
             self._estimates, self._limits = message.estimates, message.limits
+            self._estimated = self._plan.runs if self._plan is not None else ()
             self._show_plan()
 
     def _show_plan(self) -> None:

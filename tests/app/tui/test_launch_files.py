@@ -307,3 +307,27 @@ async def test_escape_goes_from_the_form_to_the_files_and_enter_back(
         await settled(pilot, lambda: app.focused is files)
         await pilot.press("enter")
         await settled(pilot, lambda: app.focused is row(app, "name").children[1])
+
+
+async def test_saving_keeps_what_is_typed_into_other_files_and_names_every_file_that_it_replaces(
+    launched: Workspace, settled: Callable
+) -> None:
+    (launched.configs / "other.yaml").write_text(FILE)
+    (launched.configs / "tried-sweep.yaml").write_text(FILE)
+    app = ReeltopApp(launched, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot, settled, "other.yaml")
+        await changed(app, pilot, settled, "seed", "5")
+        await opened(app, pilot, settled)
+        await changed(app, pilot, settled, "training.epochs", "1, 2")
+        await pilot.press("f2")
+        await settled(pilot, lambda: isinstance(app.screen, Ask) and app.screen.query(Input))
+        await pilot.press("ctrl+u", *"tried", "enter")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "Replace tried-sweep.yaml?" in str(app.screen.query("Label").first().content)
+        assert not (launched.configs / "tried.yaml").exists()
+        await pilot.press("y")
+        await settled(pilot, lambda: "matrix" in (launched.configs / "tried-sweep.yaml").read_text())
+        await settled(pilot, lambda: isinstance(app.screen, Launch))
+        await opened(app, pilot, settled, "other.yaml")
+        assert row(app, "seed").value == "5"
