@@ -24,6 +24,20 @@ def run_demo(workspace: Workspace, *, as_json: bool = False) -> int:
     What an earlier demonstration finished is used again. The exit code is 0 where all runs finished.
     """
     from engine.store.database import Store
+
+    store = Store.open(workspace.store_url)
+    ids, reused = prepare(workspace, store)
+    if not as_json and sys.stdin.isatty() and sys.stdout.isatty():
+        open_interface(workspace)
+        return 0
+    code = wait_for(workspace, ids, as_json=as_json, reused=reused)
+    if not as_json:
+        _print_best(workspace, store, ids)
+    return code
+
+
+def prepare(workspace: Workspace, store: "Store") -> tuple[list[int], set[int]]:
+    """Make what is missing and queue the sample pipeline; ids of its runs, and of those that were finished before."""
     from engine.submit import plan_file, submit
 
     _run_two_at_a_time()
@@ -35,17 +49,8 @@ def run_demo(workspace: Workspace, *, as_json: bool = False) -> int:
     models = workspace.root / "models" / "sample"
     if not all((models / part / "model.safetensors").exists() for part in ("bert", "clip")):
         write_tiny_models(data, models, hidden=128, layers=2, image_size=64)
-    store = Store.open(workspace.store_url)
     planned = plan_file(workspace, store, workspace.configs / "sample" / "pipeline.yaml")
-    ids = submit(workspace, store, planned)
-    if not as_json and sys.stdin.isatty() and sys.stdout.isatty():
-        open_interface(workspace)
-        return 0
-    reused = {run.reuses for run in planned if run.reuses is not None}
-    code = wait_for(workspace, ids, as_json=as_json, reused=reused)
-    if not as_json:
-        _print_best(workspace, store, ids)
-    return code
+    return submit(workspace, store, planned), {run.reuses for run in planned if run.reuses is not None}
 
 
 def _run_two_at_a_time() -> None:
