@@ -75,6 +75,22 @@ def show_run(workspace: Workspace, reference: str, *, classes: bool = False, as_
         print_classes(detail.run, report)
 
 
+def prioritize_run(workspace: Workspace, reference: str, priority: int, *, as_json: bool) -> None:
+    """Give a queued run another priority and say so."""
+    from engine.actions import prioritize
+    from engine.store.queries import run_row
+    from engine.store.runs import find_run
+
+    store = open_store(workspace)
+    run_id = find_run(store, reference)
+    prioritize(workspace, store, run_id, priority)
+    row = run_row(store, run_id)
+    if as_json:
+        print_json(run_json(row))
+    else:
+        print(f"run {run_id} {printable(row.name)} has priority {row.priority}")
+
+
 def act_on(workspace: Workspace, reference: str, verb: "Verb", *, as_json: bool) -> int:
     """Do something to a run and say so; the run's id."""
     from engine.actions import act
