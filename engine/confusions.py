@@ -14,7 +14,7 @@ from engine.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Confusions:
-    """Of each class, by its code at any level: its name, and its wrong answers with their number, most frequent first."""
+    """Of each class, by its code at any level: its name, and its wrong answers with their number, the most first."""
 
     names: Mapping[str, str] = field(default_factory=dict)
     wrong: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
