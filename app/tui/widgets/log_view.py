@@ -81,7 +81,8 @@ class LogView(ScrollView, can_focus=True):
         self._following, self._found = True, None
         if self._page.away:
             self._do("end")
-        self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
+        else:
+            self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
 
     def action_first(self) -> None:
         """Go to the begin of the file."""
@@ -129,19 +130,22 @@ class LogView(ScrollView, can_focus=True):
         page = message.page
         if page.path != self._path:
             return
-        offset = self.scroll_offset.y
+        offset, following = self.scroll_offset.y, self._following
         self._asked = False
         if self._found is not None:
             self._found += page.shift
         self._show(page)
         if page.found is not None:
             self._go_to(page.found)
-        elif self._following and not page.away:
+        elif following and not page.away:
+            self._following = True
             self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
         elif page.shift:
             self.scroll_to(y=max(0, offset + page.shift), animate=False, immediate=True, force=True)
         if page.note is not None or page.found is not None:
             self._say(page.note)
+        elif following and not page.away:
+            self._say(None)
         elif page.away:
             self._say(f"before the last {1 - page.share:.0%} of the file: end goes there")
 
