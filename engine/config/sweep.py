@@ -53,6 +53,17 @@ def values_of(spec: FieldSpec, text: str) -> tuple[str, ...]:
     return _checked(chosen) or ("",)
 
 
+def hint(spec: FieldSpec) -> str:
+    """How several values of a field are written; empty where a list is nothing but a value."""
+    if spec.key in _ALONE:
+        return ""
+    if spec.kind == "int":
+        return "several: 1, 2 or 1..5"
+    if spec.kind == "float":
+        return "several: 3e-5, 5e-5 or log 1e-5..1e-3 x4"
+    return "several: [a, b]" if spec.kind in ("text", "choice", "bool") else ""
+
+
 def matrix_of(
     specs: Sequence[FieldSpec], values: Mapping[str, str]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

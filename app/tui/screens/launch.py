@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.config.base import StageConfig
     from engine.store.database import Store
 
-_TOO_SMALL = "too small: 40 by 10 at least"
+_TOO_SMALL = "too small: give 40x8"
 _EMPTY = "No configuration files in {folder}.\n\n`reeltop init` puts the shipped ones there; f5 looks again."
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOSS, SCORE = "train/loss", "val/f1_mean"
 _NEWEST = Page(limit=1)
 _NEWEST_CHARTED = Page(f"{LOSS}<1e99", "-id", limit=1)
-_TOO_SMALL = "too small: 40 by 10 at least"
+_TOO_SMALL = "too small: give 40x8"
 _EMPTY = (
     "No runs yet.\n3 opens Launch: choose a configuration, ctrl+s queues it.\n"
     "Or leave with q and type: reeltop demo"
@@ -144,8 +144,8 @@ class Monitor(QueueActions):
 
     def show_alerts(self, alerts: "Sequence[Alert]") -> None:
         """What a person should know now; none is a good sign."""
-        if self.is_mounted:
-            self.query_one(AlertLine).show(alerts)
+        for line in self.query(AlertLine):  # none before it is composed
+            line.show(alerts)
 
     def on_machine_measured(self, message: Machine.Measured) -> None:
         self.reeltop.alarms.see_machine(message.gpus, message.host)

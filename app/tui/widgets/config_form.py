@@ -90,7 +90,8 @@ class ConfigForm(Vertical):
         row = next((row for row in self._rows.values() if row.has_focus_within), None)
         if row is not None:
             wrong = Content.styled(f"✗ {printable(row.problem or '')}", "$text-error")
-            shown = wrong if row.problem else Content.styled(row.help_text, "$foreground-muted")
+            hint = f"; {row.sweep_hint}" if row.sweep_hint else ""
+            shown = wrong if row.problem else Content.styled(f"{row.help_text}{hint}", "$foreground-muted")
             self.query_one("#form-help", Label).update(shown)
 
     def focus_first(self) -> None:

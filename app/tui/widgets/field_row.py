@@ -81,6 +81,15 @@ class FieldRow(HorizontalGroup):
         help_text = f"{self.spec.help} ({self.spec.bounds})" if self.spec.bounds else self.spec.help
         return printable(f"{help_text}; enter picks a run" if self.is_input else help_text)
 
+    @property
+    def sweep_hint(self) -> str:
+        """How several values are given, which make a run each; empty where they cannot be."""
+        from engine.config.sweep import hint
+
+        if isinstance(self.children[1], Choice):
+            return "shift+→ chooses several"
+        return hint(self.spec)
+
     def set_value(self, value: str) -> None:
         """Put a value in, as if it was typed."""
         editor = self.children[1]

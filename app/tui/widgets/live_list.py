@@ -107,14 +107,20 @@ class LiveList(OptionList):
         if run.progress is not None:
             cells = f"{bar(run.progress.share, 10)} " if width >= _WIDE else ""
             parts = [(cells, "$accent"), f"{percent(run.progress):>4}"]
-        if pace.stalled:
-            parts.append((f"  ! no sign of life for {duration(pace.silent)}", "$text-warning"))
+        if pace.stalled and pace.silent is not None:
+            parts.append((f"  ! no sign of life since {_clock(pace.silent)}", "$text-warning"))
         elif pace.resting and pace.still is not None:
-            since = datetime.now() - timedelta(seconds=pace.still)
-            parts.append((f"  ! no step since {since:%H:%M:%S}", "$text-warning"))
+            parts.append((f"  ! no step since {_clock(pace.still)}", "$text-warning"))
         elif pace.eta is not None:
             parts.append(f"  ETA {duration(pace.eta)}")
         return Content.assemble(*parts)
+
+
+def _clock(seconds: float) -> str:
+    """When so many seconds ago was; the day too where it was another."""
+    now = datetime.now()
+    then = now - timedelta(seconds=seconds)
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%m-%d %H:%M}"
 
 
 def _fold(run: RunRow, standing: "Standing | None") -> str:

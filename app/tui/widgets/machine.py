@@ -89,7 +89,10 @@ class Machine(Container):
         elif message.host is not None:
             self.query_one(HostPanel).show(message.host)
         self.post_message(
-            self.Measured(message.gpus, message.host if not isinstance(message.host, str) else None)
+            self.Measured(
+                () if message.simulated else message.gpus,
+                message.host if not isinstance(message.host, str) else None,
+            )
         )
 
     def _sample(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from engine.config.fields import FieldSpec, fields_of
 from engine.config.stages import STAGES
-from engine.config.sweep import cells, matrix_of, suffix, values_of
+from engine.config.sweep import cells, hint, matrix_of, suffix, values_of
 from engine.errors import ConfigError
 
 FINETUNE = {spec.key: spec for spec in fields_of(STAGES["finetune"])}
@@ -73,6 +73,15 @@ def test_a_range_that_says_too_little_or_too_much_is_refused_with_the_fix(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         swept(key, text)
+
+
+@pytest.mark.parametrize("key", ["training.epochs", "training.lr.text", "model.text"])
+def test_the_hint_is_a_way_to_write_several_values(key: str) -> None:
+    examples = hint(FINETUNE[key]).removeprefix("several: ").split(" or ")
+    assert examples
+    for example in examples:
+        assert len(swept(key, example)) > 1
+    assert hint(FINETUNE["name"]) == hint(FINETUNE["model.freeze"]) == ""
 
 
 def test_members_of_an_ensemble_are_one_list_unless_they_are_lists() -> None:
