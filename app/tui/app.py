@@ -176,9 +176,10 @@ class ReeltopApp(PersonalApp):
         self.alarms.look()
         for alert in self.alarms.fresh:
             self.notify(str(alert), severity="warning", timeout=12, markup=False)
-        show = getattr(self.screen, "show_alerts", None)
-        if show is not None:
-            show(self.alarms.standing)
+        for screen in self.screen_stack[-1:]:  # none while modes change
+            show = getattr(screen, "show_alerts", None)
+            if show is not None:
+                show(self.alarms.standing)
 
     def open_run(self, run_id: int) -> None:
         """Put the screen about a run on top."""
