@@ -241,5 +241,6 @@ def _clock(detail: RunDetail) -> Clock:
     progress = run.progress
     if isinstance(epochs, int) and progress is not None and progress.unit == "step" and progress.total > 0:
         return Clock(origin, epochs / progress.total)
-    passes = [row for row in (*detail.evaluations, *detail.checkpoints) if row.epoch and row.step > 0]
-    return Clock(origin, passes[-1].epoch / passes[-1].step if passes and passes[-1].epoch else None)
+    rates = [row.epoch / row.step for row in detail.evaluations if row.epoch and row.step > 0]
+    rates += [saved.epoch / saved.step for saved in detail.checkpoints if saved.epoch and saved.step > 0]
+    return Clock(origin, rates[-1] if rates else None)

@@ -1,7 +1,7 @@
 """Series of a run as charts, as many as fit at a time; only those in sight are asked for and drawn."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -299,7 +299,8 @@ class ChartGrid(Vertical, can_focus=True):
             self._known = {
                 (key, whole): series for (key, whole), series in self._known.items() if key in chosen
             }
-            self.run_worker(partial(self._mount, chosen), name="charts", group="charts", exclusive=True)
+            mount: Callable[[], Coroutine[None, None, None]] = partial(self._mount, chosen)
+            self.run_worker(mount, name="charts", group="charts", exclusive=True)
 
     async def _mount(self, keys: list[str]) -> None:
         cells = self.query_one(".chart-cells", Container)

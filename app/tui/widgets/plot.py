@@ -103,11 +103,11 @@ class Plot(PlotWidget, inherit_bindings=False):
         self.set_ylimits(*drawing.y_limits)
 
     def _add(self, line: Line, plain: bool) -> None:
-        alone: list[XY] = []
+        alone: list[tuple[float, float]] = []
         for known, group in groupby(line.points, key=lambda point: point[1] is not None):
             if not known:
                 continue
-            part = list(group)
+            part = [(x, y) for x, y in group if y is not None]
             if len(part) == 1 or plain:
                 alone += part
             else:

@@ -104,8 +104,8 @@ class ScoresView(Vertical):
             self.post_message(self.Chosen(ids[place]))
 
     def _put_cursor(self) -> None:
-        ids = [row.id for row in self._rows]
-        self.query_one(Evaluations).move_cursor(row=ids.index(self.chosen))
+        place = next((index for index, row in enumerate(self._rows) if row.id == self.chosen), 0)
+        self.query_one(Evaluations).move_cursor(row=place)
 
     @on(DataTable.RowHighlighted)
     def _chosen(self, event: DataTable.RowHighlighted) -> None:
