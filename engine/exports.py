@@ -81,7 +81,7 @@ def export_of(store: "Store", text: str, sort: str, columns: Sequence[str] = ())
 
 def all_columns(store: "Store") -> tuple[str, ...]:
     """Columns of the run's row, scores by level, settings, and last, lowest and highest value of each metric."""
-    from engine.store.tables import known_keys
+    from engine.store.known import known_keys
 
     keys = known_keys(store)
     names = list(_OWN)

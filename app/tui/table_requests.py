@@ -55,7 +55,7 @@ class Keys:
     every: ClassVar[float] = 10.0
 
     def answer(self, store: "Store") -> tuple[Key, ...]:
-        from engine.store.tables import known_keys
+        from engine.store.known import known_keys
 
         return known_keys(store)
 
@@ -69,6 +69,6 @@ class Values:
     key: str
 
     def answer(self, store: "Store") -> tuple[str, ...]:
-        from engine.store.tables import known_values
+        from engine.store.known import known_values
 
         return known_values(store, self.key)

@@ -9,10 +9,11 @@ from engine.errors import FilterError
 from engine.records import LevelScores
 from engine.store.database import Store
 from engine.store.derived import DURATION
+from engine.store.known import known_keys, known_values
 from engine.store.queries import list_runs
 from engine.store.runs import create_runs, transition
 from engine.store.table_views import Folding, GroupRow
-from engine.store.tables import known_keys, known_values, matching_ids, run_table
+from engine.store.tables import matching_ids, run_table
 from engine.store.views import RunRow, Status
 
 PARAMS = {"training.lr.text": 5e-5, "training.ema": None, "model.pooling": "mean"}
