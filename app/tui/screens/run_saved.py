@@ -49,14 +49,8 @@ class RunSaved(RunActions):
     def _hand_over(self, run_id: int, which: str) -> None:
         reference = f"{run_id}@{which}"
         self.app.copy_to_clipboard(reference)
-        launch = getattr(self.app, "launch_from", None)
-        if launch is None:
-            self.notify(f"copied {reference}: give it as an input, such as inputs.init", markup=False)
-            return
-        self.notify(f"copied {reference}", markup=False)
-        result = launch(run_id, which)
-        if result is not None:
-            self.app.run_worker(result, name="launch", group="launch")
+        self.notify(f"copied {reference}, for an input such as inputs.init", markup=False)
+        self.reeltop.launch_from(run_id, which)
 
     def _pin(self, run: RunRow, saved: SavedState) -> None:
         workspace = self.reeltop.workspace

@@ -1,9 +1,8 @@
 """Series of a run as charts, as many as fit at a time; only those in sight are asked for and drawn."""
 
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from textual import on
@@ -299,8 +298,7 @@ class ChartGrid(Vertical, can_focus=True):
             self._known = {
                 (key, whole): series for (key, whole), series in self._known.items() if key in chosen
             }
-            mount: Callable[[], Coroutine[None, None, None]] = partial(self._mount, chosen)
-            self.run_worker(mount, name="charts", group="charts", exclusive=True)
+            self.run_worker(self._mount(chosen), name="charts", group="charts", exclusive=True)
 
     async def _mount(self, keys: list[str]) -> None:
         cells = self.query_one(".chart-cells", Container)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from engine.errors import DataError
+from engine.pins import pin_of
 from engine.recorder import Recorder
 from engine.records import RECORDS_FILE, Checkpoint, CheckpointDeleted, read_records
 from engine.training.checkpoints import CheckpointFolder, Saved
@@ -51,6 +52,18 @@ def test_the_newest_are_kept_and_the_best_besides(recorder: Recorder) -> None:
     for step, f1_mean in enumerate((0.3, 0.9, 0.5, 0.6, 0.7), start=1):
         save(saved, step, f1_mean)
     assert steps(saved) == [2, 4, 5]
+
+
+def test_a_pinned_checkpoint_stays_and_goes_when_the_pin_does(recorder: Recorder) -> None:
+    saved = folder(recorder)
+    save(saved, 1)
+    pin_of(saved.saved()[0].folder).touch()
+    for step in (2, 3, 4):
+        save(saved, step)
+    assert steps(saved) == [1, 3, 4]
+    pin_of(saved.saved()[0].folder).unlink()
+    save(saved, 5)
+    assert steps(saved) == [4, 5]
 
 
 def test_without_scores_only_the_newest_are_kept(recorder: Recorder) -> None:
