@@ -276,3 +276,24 @@ async def test_a_folder_of_exports_that_cannot_be_made_is_told(
             pilot,
             lambda: any("exports" in note.message for note in app._notifications if note.severity == "error"),
         )
+
+
+@pytest.mark.parametrize("plain", ["", "1"])
+async def test_a_tiny_terminal_without_glyphs_or_colours_is_survived(
+    workspace: Workspace, runs: dict[str, int], settled: Callable, monkeypatch: pytest.MonkeyPatch, plain: str
+) -> None:
+    monkeypatch.setenv("REELTOP_ASCII", plain)
+    monkeypatch.setenv("NO_COLOR", plain)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(20, 5)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        tabs = app.screen.query_one(TabbedContent)
+        for pane in tabs.query(TabPane):
+            tabs.active = pane.id or ""
+            await pilot.pause()
+        tabs.active = "charts"
+        await pilot.resize_terminal(120, 40)
+        await settled(pilot, lambda: len(app.screen.query("#charts-grid MetricChart.-drawn")) > 3)
+        await pilot.resize_terminal(20, 5)
+        await pilot.pause()
+        assert app.is_running
