@@ -60,12 +60,13 @@ class ChartViews:
         """Another number of rows."""
         self.rows = _ROWS[(_ROWS.index(self.rows) + 1) % len(_ROWS)]
 
-    def words(self, key: str | None, clock: Clock) -> list[str]:
+    def words(self, key: str | None, clock: Clock, *, over_time: bool) -> list[str]:
         """What the keys have set, to be read."""
         look = self.chosen(key)
-        axis = f"x {look.axis}"
-        if look.axis == "epoch" and clock.epochs_per_step is None:
-            axis += " (not known: step)"
+        unit = clock.unit(look.axis, over_time=over_time)
+        axis = f"x {unit}{' time' if unit == 'relative' else ''}"
+        if unit != look.axis and not over_time:
+            axis += f" ({look.axis} is not known)"
         facts = [
             "all charts" if self.for_all or key is None else f"only {printable(key)}",
             axis,

@@ -83,7 +83,7 @@ class RunScreen(RunExports):
                     widget_id="system-grid",
                     shows=lambda summary: summary.axis == "time",
                     empty=_NO_SYSTEM,
-                    from_zero=True,
+                    over_time=True,
                 ),
                 id="system",
             )

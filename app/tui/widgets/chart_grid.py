@@ -51,12 +51,12 @@ class ChartGrid(Vertical, can_focus=True):
         widget_id: str,
         shows: Callable[[MetricSummary], bool] = lambda _summary: True,
         empty: str = "no series yet: they appear with the first step of the run",
-        from_zero: bool = False,
+        over_time: bool = False,
     ) -> None:
         super().__init__(id=widget_id)
         self._shows = shows
         self._empty = empty
-        self._from_zero = from_zero
+        self._over_time = over_time
         self._summaries: dict[str, MetricSummary] = {}
         self._pattern = re.compile("")
         self._page = 0
@@ -306,7 +306,7 @@ class ChartGrid(Vertical, can_focus=True):
         async with self.batch():
             for chart in charts[len(keys) :]:
                 await chart.remove()
-            new = [MetricChart(key, from_zero=self._from_zero) for key in keys[len(charts) :]]
+            new = [MetricChart(key, from_zero=self._over_time) for key in keys[len(charts) :]]
             await cells.mount_all(new)
         for chart, key in zip([*charts, *new], keys, strict=False):
             chart.show_key(key)
@@ -329,5 +329,5 @@ class ChartGrid(Vertical, can_focus=True):
         shown = printable(self._alone) if self._alone else f"{len(self._keys)} of {matching} series"
         if self._pages > 1 and not self._alone:
             shown += f", page {self._page + 1} of {self._pages}"
-        facts = self._views.words(self._chosen_key, self._clock)
+        facts = self._views.words(self._chosen_key, self._clock, over_time=self._over_time)
         status.update(f"{shown}   {'  '.join(facts)}")
