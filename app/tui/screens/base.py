@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from app.tui.feed import Answered, Refused
 from app.tui.requests import HealthOfRuns, LiveRuns, Request, WaitingRuns
+from app.tui.widgets.key_line import KeyLine
 from app.tui.widgets.top_bar import TopBar
 from engine.store.views import RunRow
 
@@ -36,7 +36,7 @@ class ReeltopScreen(Screen[None]):
         app = self.reeltop
         yield TopBar(self.MODE or app.current_mode, app.store_name, simulated=app.replay is not None)
         yield from self.compose_body()
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def compose_body(self) -> ComposeResult:
         """The widgets between top bar and footer."""

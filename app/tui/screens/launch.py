@@ -72,6 +72,7 @@ class Launch(LaunchPlanning):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < 40 or self.size.height < 8, "-too-small")
+        self.set_class(self.size.width < 60, "-slim")
         if self._plan is not None:
             self.query_one(ConfigForm).show_plan(self._plan.errors, self._plan.matrix)
         if self.focused is not None:

@@ -25,7 +25,10 @@ class _Rows(VerticalScroll, inherit_bindings=False):
 
 
 class ConfigForm(Vertical):
-    """Holds the rows, and below them the help of the one in focus; `values` is what is typed now."""
+    """Holds the rows, and below them the help of the one in focus; `values` is what is typed now.
+
+    No `panel`, whose `:focus-within` would style each of its hundred widgets anew whenever the focus moves.
+    """
 
     class Picked(Message):
         """A run is to be picked for an input."""
@@ -35,7 +38,7 @@ class ConfigForm(Vertical):
             self.row = row
 
     def __init__(self, *, widget_id: str) -> None:
-        super().__init__(id=widget_id, classes="panel")
+        super().__init__(id=widget_id)
         self.values: dict[str, str] = {}
         self._rows: dict[str, FieldRow] = {}
 
@@ -81,10 +84,13 @@ class ConfigForm(Vertical):
         self._help()
 
     def on_descendant_focus(self) -> None:
+        self.set_class(True, "-entered")
         self._help()
 
     def on_descendant_blur(self) -> None:
-        self.query_one("#form-help", Label).update("")
+        self.set_class(self.has_focus_within, "-entered")
+        if not self.has_focus_within:
+            self.query_one("#form-help", Label).update("", layout=False)
 
     def _help(self) -> None:
         row = next((row for row in self._rows.values() if row.has_focus_within), None)
@@ -92,7 +98,7 @@ class ConfigForm(Vertical):
             wrong = Content.styled(f"✗ {printable(row.problem or '')}", "$text-error")
             hint = f"; {row.sweep_hint}" if row.sweep_hint else ""
             shown = wrong if row.problem else Content.styled(f"{row.help_text}{hint}", "$foreground-muted")
-            self.query_one("#form-help", Label).update(shown)
+            self.query_one("#form-help", Label).update(shown, layout=False)
 
     def focus_first(self) -> None:
         """To the first field."""

@@ -111,7 +111,9 @@ class FieldRow(HorizontalGroup):
             mark = Content.styled("changed  " if changed else "", "$text-warning")
             spared = self.screen.has_class("-narrow")  # there the help has a line of its own only
             note = Content.assemble(mark, ("" if spared else self.help_text, "$foreground-muted"))
-        self.query_one(".field-note", Label).update(note)
+        label = self.query_one(".field-note", Label)
+        if note != label.content:
+            label.update(note, layout=False)
         self.set_class(message is not None, "-wrong")
 
     def _editor(self) -> Widget:

@@ -273,7 +273,7 @@ async def test_a_pipeline_takes_settings_for_all_its_runs(
         assert {run.experiment for run in list_runs(store).runs} == {"tonight"}
 
 
-@pytest.mark.parametrize("size", [(20, 5), (40, 10), (80, 24), (120, 30), (300, 80)])
+@pytest.mark.parametrize("size", [(20, 5), (40, 10), (50, 20), (80, 24), (120, 30), (300, 80)])
 async def test_launch_is_usable_or_says_that_it_is_too_small(
     launched: Workspace, settled: Callable, size: tuple[int, int]
 ) -> None:
