@@ -116,7 +116,7 @@ class ReeltopApp(PersonalApp):
         self.trouble: str | None = None
         self.alarms = Alarms()
         self.opened = False
-        self.marked: list[int] = []  # runs that a person marked, in that order: what Compare and Ensemble begin with
+        self.marked: list[int] = []  # by a person, in that order: what Compare and Ensemble begin with
         self._supervise = supervise
         self._supervision = Supervision(
             workspace, self.feed.store, lambda trouble: self._post(self.Done(trouble, failed=True))

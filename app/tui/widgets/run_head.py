@@ -17,6 +17,7 @@ class RunHead(Label):
         super().__init__("loading", widget_id=widget_id)
         self._meter = SpeedMeter()
         self._detail: RunDetail | None = None
+        self._shown: Content | None = None
 
     def show(self, detail: RunDetail) -> None:
         """Show the run."""
@@ -26,7 +27,7 @@ class RunHead(Label):
 
     def show_gone(self, message: str) -> None:
         """The run cannot be shown any more, or could never be."""
-        self._detail = None
+        self._detail = self._shown = None
         self.update(Content.styled(f"✗ {printable(message)}", "bold $text-error"))
 
     def tick(self) -> None:
@@ -51,6 +52,9 @@ class RunHead(Label):
                 parts += [f"{number(pace.speed, 3)} {progress.unit}/s", f"ETA {duration(pace.eta)}"]
         if run.f1_mean is not None:
             parts.append(f"best f1_mean {score(run.f1_mean)}")
-        self.update(
-            Content.assemble((title(run), "bold"), " ", state_label(run, share=False), "  ", "  ".join(parts))
+        shown = Content.assemble(
+            (title(run), "bold"), " ", state_label(run, share=False), "  ", "  ".join(parts)
         )
+        if shown != self._shown:  # a label that is told the same arranges the whole screen anew all the same
+            self._shown = shown
+            self.update(shown)

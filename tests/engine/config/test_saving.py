@@ -84,7 +84,9 @@ def test_a_sweep_is_a_pipeline_beside_the_file(tmp_path: Path) -> None:
     assert run.matrix == {"training.epochs": [1, 2], "training.ema": [None, 0.9], "data.fold": [0, "full"]}
 
 
-@pytest.mark.parametrize("name", ["", "  ", "../a", "/etc/a", "a/../../b", ".hidden", "x/.y/z", "a\0b", "sub"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "../a", "/etc/a", "a/../../b", ".hidden", "x/.y/z", "a\0b", "sub"]
+)
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "sub.yaml").mkdir()
     with pytest.raises(ConfigError):
