@@ -31,7 +31,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-cache
 
 test: check
-	$(BIN)/pytest -n 4  # tests of processes and screens mostly wait: twice as many as CI has cores
+	$(BIN)/pytest -n 3  # tests of processes and screens wait a good part of their time
 
 bench: $(VENV)/.installed-dev
 	@for script in benchmarks/*.py; do \
