@@ -24,6 +24,7 @@ from app.tui.widgets.lineage_view import LineageView
 from app.tui.widgets.log_pane import LogPane
 from app.tui.widgets.overview import Overview
 from app.tui.widgets.run_head import RunHead
+from app.tui.widgets.run_tabs import RunTabs
 from app.tui.widgets.scores_view import ScoresView
 from engine.store.views import ClassScore, RunDetail, RunRow, Series, Status
 
@@ -63,7 +64,7 @@ class RunScreen(RunExports):
 
     def compose_body(self) -> ComposeResult:
         yield RunHead(widget_id="run-head")
-        with TabbedContent(id="run-tabs"):
+        with RunTabs(id="run-tabs"):
             yield TabPane("Overview", Overview(), id="overview")
             yield TabPane("Ensemble", EnsembleView(), id="ensemble")  # shown of ensemble runs only
             yield TabPane("Config", ConfigTree(), id="config")
@@ -168,7 +169,7 @@ class RunScreen(RunExports):
     def _tab_opened(self, event: TabbedContent.TabActivated) -> None:
         """To what the tab shows, so that its keys work at once."""
         if event.pane.id != self.query_one(TabbedContent).active:
-            return  # already left again; focus in a hidden pane would bring it back, and so on without end
+            return  # already left again
         if self.maximized is not None and self.maximized not in event.pane.query("*"):
             self.minimize()
         inside = self.focused is not None and event.pane in self.focused.ancestors

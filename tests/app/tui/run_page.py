@@ -1,6 +1,5 @@
 """How the tests of the Run screen get there, and read what it shows."""
 
-import time
 from collections.abc import Callable
 
 from textual.widgets import Tree
@@ -24,17 +23,9 @@ async def on_run(
     await settled(pilot, lambda: app.opened)
     app.open_run(run_id)
     await settled(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.current_run() is not None)
-    for _ in range(60):
-        before = app.screen.query_one(TabbedContent).active
-        if before == tab:
-            return
+    while (before := app.screen.query_one(TabbedContent).active) != tab:
         await pilot.press("]")  # type: ignore[attr-defined]
-        end = (
-            time.monotonic() + 3.0
-        )  # a key that comes while a tab is still being opened may find the old one
-        while app.screen.query_one(TabbedContent).active == before and time.monotonic() < end:
-            await pilot.pause(0.02)  # type: ignore[attr-defined]
-    raise AssertionError(f"no key led to {tab}")
+        await settled(pilot, lambda before=before: app.screen.query_one(TabbedContent).active != before)
 
 
 def tree_lines(tree: Tree) -> list[str]:

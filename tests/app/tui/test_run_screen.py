@@ -82,6 +82,21 @@ async def test_quick_presses_go_on_to_the_last_tab_and_stay_there(
         assert len(changes) <= 3
 
 
+async def test_late_word_of_focus_does_not_undo_the_key_that_left_a_tab(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, runs["broken"])
+        tabs = app.screen.query_one(TabbedContent)
+        left = tabs.get_pane("overview")
+        app.screen.action_tab(1)
+        tabs.post_message(TabPane.Focused(left))
+        for _ in range(30):
+            await pilot.pause()
+        assert tabs.active == "config"
+
+
 async def test_every_tab_is_reached_by_its_keys_and_has_the_focus(
     workspace: Workspace, runs: dict[str, int], settled: Callable
 ) -> None:

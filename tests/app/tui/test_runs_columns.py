@@ -1,10 +1,9 @@
 """Columns of the table of runs, the words a filter can be completed with, saved views, and what is remembered."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import new_run  # type: ignore[import-not-found]
@@ -59,15 +58,18 @@ def test_any_key_is_a_column_with_a_title_of_its_own() -> None:
 def test_cells_show_what_the_store_gave_and_a_dash_for_what_it_did_not(
     store: Store, runs: dict[str, int]
 ) -> None:
-    row = replace(run_row(store, runs["model-3"]), tags=("best", "x"), notes="first\nsecond")
+    taken = run_row(store, runs["model-3"])
+    assert taken.started is not None
+    row = replace(
+        taken, tags=("best", "x"), notes="first\nsecond", ended=taken.started + timedelta(seconds=7)
+    )
     cells = {key: column_of(key).cell(row, {"training.ema": 0.999, "f1x.max": 0.5}) for key in
              ("tag", "notes", "l1_accuracy", "training.ema", "f1x.max", "no.such", "pinned", "duration")}  # fmt: skip
     assert cells["tag"] == "best x"
     assert cells["notes"] == "first"
     assert cells["l1_accuracy"] == "0.8329"
     assert (cells["training.ema"], cells["f1x.max"], cells["no.such"]) == ("0.999", "0.5000", "-")
-    assert cells["pinned"] == "-"
-    assert re.fullmatch(r"0:\d\d", cells["duration"])
+    assert (cells["pinned"], cells["duration"]) == ("-", "0:07")
 
 
 @pytest.mark.parametrize(
