@@ -1,5 +1,6 @@
 """What the screens share: top bar, footer, and a subscription to the feed while they are on top."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -38,6 +39,7 @@ class ReeltopScreen(Screen[None]):
         yield from self.compose_body()
         yield KeyLine()
 
+    @abstractmethod
     def compose_body(self) -> ComposeResult:
         """The widgets between top bar and footer."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import subprocess
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +30,17 @@ class LaunchActions(ReeltopScreen):
     _plan: Plan | None = None
     _rejected: str | None = None  # an edited text that could not be taken
 
+    @abstractmethod
     def take_opened(self, opened: Opened) -> None:
         """Show what was read or made."""
         raise NotImplementedError
 
+    @abstractmethod
     def reopen(self, path: Path) -> None:
         """Look for files, and read the one at `path`, whether it was open or not."""
         raise NotImplementedError
 
+    @abstractmethod
     def in_thread(self, name: str, work: Callable[[], Message]) -> None:
         """Do `work` in a thread and post what it returns; trouble is told."""
         raise NotImplementedError
@@ -120,6 +124,7 @@ class LaunchActions(ReeltopScreen):
     def _below(self, path: Path) -> str:
         return str(path.relative_to(self.reeltop.workspace.configs))
 
+    @abstractmethod
     def forget_changes(self) -> None:
         """What was typed into the open form is kept elsewhere now."""
         raise NotImplementedError

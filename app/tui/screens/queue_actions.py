@@ -1,5 +1,6 @@
 """The order of the queue by key: move, change priority, hold and release the run under the queue's cursor."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from app.tui.screens.run_actions import RunActions
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 class QueueActions(RunActions):
     """A screen that has a queued run under a cursor."""
 
+    @abstractmethod
     def queued_run(self) -> RunRow | None:
         """The run that the queue's keys act on."""
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """Stop, kill, resume, delete, copy and open: the same keys and the same questions wherever a run is shown."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +36,7 @@ def naming(targets: Sequence[Target]) -> str:
 class RunActions(ReeltopScreen):
     """A screen that has a current run."""
 
+    @abstractmethod
     def current_run(self) -> RunRow | None:
         """The run that the keys act on."""
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """How the table of runs is arranged: order, groups, columns and saved views, by key and by dialog."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import cast
 
@@ -27,10 +28,12 @@ class RunArranging(RunMarking):
         self._wants_keys = False
         self._then: Callable[[], None] | None = None
 
+    @abstractmethod
     def show_view(self, view: View) -> None:
         """Columns, order, filter and groups, all at once."""
         raise NotImplementedError
 
+    @abstractmethod
     def _change(self, view: View) -> None:
         """Another order, grouping or choice of columns."""
         raise NotImplementedError

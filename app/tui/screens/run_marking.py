@@ -1,5 +1,6 @@
 """Marks on runs: what Compare and Ensemble begin with, and what keys for several runs act on."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,17 @@ class RunMarking(RunEdits):
         super().__init__()
         self._titles: dict[int, str] = {}
 
+    @abstractmethod
     def line_under_cursor(self) -> Line | None:
         """The run or the group."""
         raise NotImplementedError
 
+    @abstractmethod
     def view_shown(self) -> View:
         """What the table shows."""
         raise NotImplementedError
 
+    @abstractmethod
     def marks_changed(self) -> None:
         """Draw them anew."""
         raise NotImplementedError
