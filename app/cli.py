@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
+from app.cli_acts import acts
+from app.cli_data import data_verbs
 from app.cli_edits import edits
+from app.cli_options import Json, Run, Set
 from engine.errors import ReeltopError
 from engine.workspace import STORE_VARIABLE, WORKSPACE_VARIABLE, Workspace
 
@@ -19,11 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(edits)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique name, @last or @best.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")]
+for group in (data_verbs, acts, edits):
+    app.add_typer(group)
 
 
 def main() -> None:
@@ -91,37 +91,6 @@ def demo(context: typer.Context, as_json: Json = False) -> None:
     from app.verbs.demo import run_demo
 
     raise typer.Exit(run_demo(context.obj, as_json=as_json))
-
-
-@app.command()
-def sample(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Data set folder to make.")],
-    videos: Annotated[int, typer.Option(min=20, max=1_000_000, help="Labelled videos.")] = 600,
-    classes: Annotated[int, typer.Option(min=4, max=200, help="Level-2 classes.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 802,
-    as_json: Json = False,
-) -> None:
-    """Write a data set in the challenge's layout, and tiny models for it in DIR/models."""
-    from app.verbs.workspace import write_sample
-
-    write_sample(folder, videos=videos, classes=classes, seed=seed, as_json=as_json)
-
-
-@app.command("tiny-models")
-def tiny_models(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA_DIR", help="Data set whose text makes the vocabulary.")
-    ],
-    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for bert/ and clip/.")],
-    hidden: Annotated[int, typer.Option(min=16, max=1024, help="Hidden size.")] = 128,
-    layers: Annotated[int, typer.Option(min=1, max=24, help="Layers of each model.")] = 2,
-    image_size: Annotated[int, typer.Option(min=16, max=512, help="Pixels of a frame's side.")] = 64,
-    as_json: Json = False,
-) -> None:
-    """Write small untrained BERT and CLIP-vision folders, to try things without a hub."""
-    from app.verbs.workspace import write_tiny_models
-
-    write_tiny_models(data, out, hidden=hidden, layers=layers, image_size=image_size, as_json=as_json)
 
 
 @app.command()
@@ -207,77 +176,6 @@ def logs(
 
 
 @app.command()
-def stop(context: typer.Context, run: Run, as_json: Json = False) -> None:
-    """Ask a run to write a checkpoint and end; it can be resumed."""
-    from app.verbs.runs import act_on
-
-    act_on(context.obj, run, "stop", as_json=as_json)
-
-
-@app.command()
-def kill(context: typer.Context, run: Run, as_json: Json = False) -> None:
-    """End a run at once; it can be resumed from its last checkpoint."""
-    from app.verbs.runs import act_on
-
-    act_on(context.obj, run, "kill", as_json=as_json)
-
-
-@app.command()
-def resume(
-    context: typer.Context,
-    run: Run,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for the end; exit 1 unless it finished.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Queue a stopped, crashed or failed run to go on from its last checkpoint."""
-    from app.verbs.run import wait_for
-    from app.verbs.runs import act_on
-
-    run_id = act_on(context.obj, run, "resume", as_json=as_json and not wait)
-    if wait:
-        raise typer.Exit(wait_for(context.obj, [run_id], as_json=as_json))
-
-
-@app.command()
-def rm(context: typer.Context, run: Run, as_json: Json = False) -> None:
-    """Remove an ended run from the lists; its directory stays."""
-    from app.verbs.runs import act_on
-
-    act_on(context.obj, run, "delete", as_json=as_json)
-
-
-@app.command()
-def hold(context: typer.Context, run: Run, as_json: Json = False) -> None:
-    """Keep a queued run from being started until it is released."""
-    from app.verbs.runs import act_on
-
-    act_on(context.obj, run, "hold", as_json=as_json)
-
-
-@app.command()
-def release(context: typer.Context, run: Run, as_json: Json = False) -> None:
-    """Let a held run start when its turn comes."""
-    from app.verbs.runs import act_on
-
-    act_on(context.obj, run, "release", as_json=as_json)
-
-
-@app.command(context_settings={"ignore_unknown_options": True})
-def priority(
-    context: typer.Context,
-    run: Run,
-    value: Annotated[int, typer.Argument(metavar="N", help="-1000 to 1000; higher leave the queue first.")],
-    as_json: Json = False,
-) -> None:
-    """Change when a queued run leaves the queue."""
-    from app.verbs.runs import prioritize_run
-
-    prioritize_run(context.obj, run, value, as_json=as_json)
-
-
-@app.command()
 def compare(
     context: typer.Context,
     runs: Annotated[
@@ -328,36 +226,6 @@ def predict(
     from app.verbs.predict import predict_file
 
     raise typer.Exit(predict_file(context.obj, run, annotations, out, as_json=as_json))
-
-
-@app.command()
-def score(
-    result: Annotated[Path, typer.Argument(metavar="RESULT.csv", help="Submission file.")],
-    truth: Annotated[
-        Path, typer.Argument(metavar="TRUTH.csv", help="True classes: CSV, or annotations JSON.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """The competition's evaluation: F1-mean, and micro and macro F1 of each level."""
-    from app.verbs.data import score_submission
-
-    score_submission(result, truth, as_json=as_json)
-
-
-@app.command()
-def check(
-    data: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Data set folder.")],
-    quick: Annotated[bool, typer.Option("--quick", help="List the frames, do not decode them.")] = False,
-    sample: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Look at the frames of N videos of each split only."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Validate a data set: counts, missing modalities, broken files. Exit 2 where something is broken."""
-    from app.verbs.data import check_data
-
-    raise typer.Exit(check_data(data, as_json=as_json, quick=quick, sample=sample))
 
 
 @app.command()

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli_options import Json, Run
+
 edits = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique name, @last or @best.")]
 
 
 # `-old` is a tag to take away: no letter of it may be read as an option.
