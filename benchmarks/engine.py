@@ -218,7 +218,7 @@ def plain_loop(root: Path, stage: str, size: str) -> dict[str, float]:
     compute = choose_compute(0, "fp32")
     with Recorder(directory) as recorder:
         context = RunContext(directory, Workspace.open(root), recorder, False)
-        task: Any = (finetune if stage == "finetune" else pretrain).make_task(config, context, compute)  # type: ignore[arg-type]
+        task: Any = (finetune if stage == "finetune" else pretrain).make_task(config, context, compute)
     splits = ["labeled"] if stage == "finetune" else ["unlabeled", "labeled"]
     reader = PlainReader(root, splits, task.tokenizer, size)
     rows = task.train_rows if stage == "finetune" else np.arange(len(reader.records))
@@ -252,7 +252,7 @@ def plain_pretraining_loss(model: Any, maker: PretrainingBatches, reader: "Plain
         maker.tasks,
         maker.vocabulary,
         maker.max_tokens,
-        maker.max_frames,  # type: ignore[arg-type]
+        maker.max_frames,
     )
     _, batch, _ = plain.batch(rows, seed=1, epoch=0)
     return model(batch)["loss"]

@@ -39,7 +39,7 @@ async def measure(seconds: float, runs: int, rate: float) -> dict[str, float]:
         if chart.key == load.KEYS[0] and summary is not None and summary.last is not None:
             shown.append((time.time(), summary.last))
 
-    MetricChart.show_summary = noting  # type: ignore[method-assign]
+    MetricChart.show_summary = noting
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.open(folder)
         store = Store.open(workspace.store_url)

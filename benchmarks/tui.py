@@ -207,7 +207,7 @@ def main() -> None:
         )
         try:
             while len(live_runs(store)) < 4:
-                time.sleep(0.2)
+                time.sleep(0.2)  # until other processes have started
             print(f"{options.runs:,} runs in the store, 4 of them logging 50 points/s of 5 values")
             keys_to_paint(folder, store, options.keys, options.seconds)
         finally:

@@ -100,9 +100,10 @@ def format_of(path: str, chosen: str | None = None) -> Format:
     if chosen is None:
         ending = Path(path).suffix.lower()
         chosen = _ENDINGS.get(ending, ending or "csv")
-    for known in get_args(Format):
+    formats: tuple[Format, ...] = get_args(Format)
+    for known in formats:
         if chosen == known:
-            return known  # type: ignore[no-any-return]
+            return known
     raise ReeltopError(f"`{printable(chosen)}` is no format: {', '.join(FORMATS)}")
 
 

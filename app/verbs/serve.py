@@ -54,7 +54,7 @@ def _names(host: str) -> set[str]:
 
     import psutil
 
-    if host not in ("0.0.0.0", "::"):  # noqa: S104
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, nothing is bound
         return {host.lower()}
     found = {socket.gethostname().lower(), socket.getfqdn().lower()}
     for addresses in psutil.net_if_addrs().values():

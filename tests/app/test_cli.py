@@ -71,7 +71,7 @@ def new_run(name: str, **changes: object) -> NewRun:
         "params": {},
         "seed": 1,
     }
-    return NewRun(**settings | changes)  # type: ignore[arg-type]
+    return NewRun(**settings | changes)
 
 
 @pytest.fixture

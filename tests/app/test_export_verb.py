@@ -21,7 +21,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 def new_run(name: str, **params: object) -> NewRun:
-    return NewRun("finetune", name, {}, "0", dict(params), 1)  # type: ignore[arg-type]
+    return NewRun("finetune", name, {}, "0", dict(params), 1)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def run(status: Status = Status.RUNNING, **changes: object) -> RunRow:
         "priority": 0, "gpus": 1, "attempt": 1, "pid": 5, "host": "box", "devices": "gpu0", "exit_code": None,
         "error": None, "seed": 1, "config_hash": "", "notes": "", "pinned": False, "directory": "", "f1_mean": None,
     }  # fmt: skip
-    return RunRow(**(values | changes))  # type: ignore[arg-type]
+    return RunRow(**(values | changes))
 
 
 def curve(values: Sequence[float | None], seconds: float = 1.0) -> tuple[SeriesPoint, ...]:

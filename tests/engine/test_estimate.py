@@ -124,7 +124,7 @@ def test_a_classifiers_parameters_are_those_of_the_real_model(
 @pytest.mark.parametrize("last", [0, 1, 2])
 def test_frozen_vision_layers_are_not_counted_as_trained(workspace: Workspace, last: int) -> None:
     model = classifier(workspace, "single_stream", frames=True)
-    model.vision.train_last_layers(last)  # type: ignore[union-attr, operator]
+    model.vision.train_last_layers(last)
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     settings = {"model.trainable_vision_layers": last}
     assert workload(workspace, described("finetune", **settings)).trained == trained

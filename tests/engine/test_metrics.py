@@ -129,4 +129,4 @@ def test_classes_that_never_occur_do_not_dilute_macro_f1() -> None:
 def test_what_cannot_be_scored_is_refused(y_true: list[object], y_pred: list[object]) -> None:
     taxonomy = Taxonomy.from_codes(["0000", "0100"])
     with pytest.raises(ValueError, match=r"score|y_"):
-        hierarchical_scores(taxonomy, y_true, y_pred)  # type: ignore[arg-type]
+        hierarchical_scores(taxonomy, y_true, y_pred)

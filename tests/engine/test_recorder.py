@@ -56,8 +56,8 @@ def test_floats_tensors_and_numpy_scalars_are_logged_as_floats(tmp_path: Path) -
 
 def test_steps_of_numpy_are_readable_again(tmp_path: Path) -> None:
     with Recorder(tmp_path) as recorder:
-        recorder.log(np.int64(4), {"loss": 1.0})  # type: ignore[arg-type]
-        recorder.progress(np.int64(4), 10)  # type: ignore[arg-type]
+        recorder.log(np.int64(4), {"loss": 1.0})
+        recorder.progress(np.int64(4), 10)
     batch = read_records(tmp_path / "records.bin")
     assert batch.bad_frames == 0
     assert [type(record) for record in batch.records] == [Metrics, Progress]

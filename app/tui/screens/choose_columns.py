@@ -1,9 +1,11 @@
 """The columns of the table of runs: which of all there could be, and in which order."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input, OptionList
@@ -25,7 +27,7 @@ class ChooseColumns(Dialog[None]):
         screen: is told of every change by `Changed`, with no columns for those of the beginning.
     """
 
-    BINDINGS = [*bindings("columns"), *bindings("keypicker")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("columns"), *bindings("keypicker")]
 
     class Changed(Message, bubble=False):
         """Other columns, or the same in another order."""

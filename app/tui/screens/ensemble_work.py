@@ -94,7 +94,7 @@ class EnsembleWork(ReeltopScreen):
             told = _Seldom(lambda done, total, name: self.post_message(Loading(asked, done, total, name)))
             gathered = gather(workspace, feed.store(), run_ids, told)
             if gathered.data is not None:
-                gathered.agreement, gathered.alone, gathered.best  # noqa: B018  # computed here, not while drawing
+                gathered.agreement, gathered.alone, gathered.best  # noqa: B018 - computed here, not while drawing
             return Loaded(asked, gathered)
 
         self._in_thread("load", work)

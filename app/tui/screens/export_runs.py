@@ -1,10 +1,11 @@
 """What the table of runs shows, as a file or on the clipboard."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
@@ -27,7 +28,7 @@ _MOST_COPIED = 2000
 class ExportRuns(Dialog[None]):
     """All runs that the filter leaves, in their order, not those in sight alone; the ending says which format."""
 
-    BINDINGS = [*bindings("export"), *bindings("ask")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("export"), *bindings("ask")]
 
     def __init__(self, app: "ReeltopApp", view: View, count: int) -> None:
         super().__init__()

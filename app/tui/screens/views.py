@@ -1,10 +1,11 @@
 """Saved views: columns, order, filter and groups under a name, for this workspace."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -25,7 +26,7 @@ _NAME_CELLS = 20
 class Views(Dialog[View]):
     """Enter shows the view that is highlighted; ctrl+s keeps the present one under the name that is typed."""
 
-    BINDINGS = [*bindings("views"), *bindings("keypicker")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("views"), *bindings("keypicker")]
 
     class Kept(Message, bubble=False):
         """A view is to be kept under a name; None: forgotten."""

@@ -1,6 +1,7 @@
 """Which classes a run gains and which it loses against the base, with their size as bars."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -26,7 +27,7 @@ class ClassChanges(ScrollView, can_focus=True):
 
     BINDINGS = bindings("changes")
     BINDING_GROUP_TITLE = "Classes"
-    COMPONENT_CLASSES = {"changes--gain", "changes--loss", "changes--muted"}  # noqa: RUF012
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"changes--gain", "changes--loss", "changes--muted"}
 
     class Sorted(Message):
         """Another order was chosen."""

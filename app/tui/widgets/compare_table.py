@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -37,7 +38,7 @@ class CompareTable(ScrollView, can_focus=True):
 
     BINDINGS = bindings("compare-table")
     BINDING_GROUP_TITLE = "Table"
-    COMPONENT_CLASSES = {  # noqa: RUF012
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
         "compare-table--heading",
         "compare-table--cursor",
         "compare-table--muted",

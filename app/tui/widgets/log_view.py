@@ -1,6 +1,7 @@
 """A run's log: opened at its end, followed while one stays there, paged back from the file, searched, errors found."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -23,7 +24,7 @@ class LogView(ScrollView, can_focus=True):
 
     BINDINGS = bindings("log")
     BINDING_GROUP_TITLE = "Log"
-    COMPONENT_CLASSES = {"log-view--found", "log-view--error"}  # noqa: RUF012
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log-view--found", "log-view--error"}
     DEFAULT_CSS = """
     LogView > .log-view--found { background: $panel-lighten-1; text-style: bold; }
     LogView > .log-view--error { color: $text-error; }

@@ -299,7 +299,7 @@ class MetricChart(Container):
         self.border_subtitle = Content("  ".join(parts))
 
     def _import(self) -> None:
-        import app.tui.widgets.plot  # noqa: F401
+        import app.tui.widgets.plot  # noqa: F401 - a slow import, in a thread
 
         if self.app.is_running:
             self.app.call_from_thread(self._imported)

@@ -242,7 +242,7 @@ class OverlayChart(Vertical):
         return plot
 
     def _import(self) -> None:
-        import app.tui.widgets.plot  # noqa: F401
+        import app.tui.widgets.plot  # noqa: F401 - a slow import, in a thread
 
         if self.app.is_running:
             self.app.call_from_thread(self._draw)

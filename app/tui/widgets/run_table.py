@@ -1,6 +1,7 @@
 """The table of runs: draws the lines in sight from a window of rows, whatever the number of runs in the store."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -27,7 +28,7 @@ class RunTable(ScrollView, can_focus=True):
     """Holds one window of lines around what is in sight; the cursor stays on its run when others come or go."""
 
     BINDINGS = bindings("table")
-    COMPONENT_CLASSES = {  # noqa: RUF012
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
         "run-table--header",
         "run-table--cursor",
         "run-table--muted",

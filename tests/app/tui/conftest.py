@@ -43,7 +43,7 @@ def new_run(name: str, **changes: object) -> NewRun:
         "params": {"training.epochs": 5, "training.lr.text": 5e-5, "data.fold": 0},
         "seed": 802,
     }
-    return NewRun(**{**values, **changes})  # type: ignore[arg-type]
+    return NewRun(**{**values, **changes})
 
 
 def train(store: Store, run_id: int, *, steps: int = 200, total: int = 400, best: float = 0.70) -> None:
@@ -69,7 +69,7 @@ def train(store: Store, run_id: int, *, steps: int = 200, total: int = 400, best
                            bytes=64 << 20, sha256="0" * 64, f1_mean=score)
             )  # fmt: skip
     records.append(Progress(time=begun + steps / 8, done=steps, total=total, unit="step"))
-    ingest(store, run_id, records, old_offset=0, new_offset=1)  # type: ignore[arg-type]
+    ingest(store, run_id, records, old_offset=0, new_offset=1)
 
 
 def evaluation(at: float, step: int, epoch: int, score: float) -> Evaluation:
@@ -198,7 +198,7 @@ def settled() -> Callable[..., object]:
     async def wait(pilot: object, condition: Callable[[], object], seconds: float = 20.0) -> None:
         deadline = time.monotonic() + seconds
         while True:
-            await pilot.pause(0.02)  # type: ignore[attr-defined]
+            await pilot.pause(0.02)
             if condition():
                 return
             assert time.monotonic() < deadline, "the interface did not get there"

@@ -24,7 +24,7 @@ async def on_run(
     app.open_run(run_id)
     await settled(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.current_run() is not None)
     while (before := app.screen.query_one(TabbedContent).active) != tab:
-        await pilot.press("]")  # type: ignore[attr-defined]
+        await pilot.press("]")
         await settled(pilot, lambda before=before: app.screen.query_one(TabbedContent).active != before)
 
 
@@ -33,7 +33,7 @@ def tree_lines(tree: Tree) -> list[str]:
     found = []
 
     def walk(node: object) -> None:
-        for child in node.children:  # type: ignore[attr-defined]
+        for child in node.children:
             found.append(child.label.plain)
             walk(child)
 

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from conftest import CONFIG, end, evaluation, new_run, train  # type: ignore[import-not-found]
+from conftest import CONFIG, end, evaluation, new_run, train
 from textual.widgets import Input, OptionList
 
 from app.tui.app import ReeltopApp
@@ -238,7 +238,7 @@ async def test_the_base_is_chosen_and_the_run_under_the_cursor_is_measured_again
         await settled(
             pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.current_run() is not None
         )
-        assert app.screen.current_run().id == pair[1]  # type: ignore[union-attr]
+        assert app.screen.current_run().id == pair[1]
         await pilot.press("escape")
         await settled(pilot, lambda: isinstance(app.screen, Compare))
 

@@ -85,7 +85,7 @@ async def opened(app: ReeltopApp, pilot: object, settled: Callable, name: str = 
 
 async def changed(app: ReeltopApp, pilot: object, settled: Callable, key: str, value: str) -> None:
     row(app, key).query_one(Input).focus()
-    await pilot.press("ctrl+u", *value)  # type: ignore[attr-defined]
+    await pilot.press("ctrl+u", *value)
     await settled(pilot, lambda: f"{key}: " in plan(app) and app.screen._plan is not None)
 
 
@@ -194,7 +194,7 @@ async def test_a_form_is_saved_as_a_new_file_with_its_comments_and_opened(
         target = launched.configs / "mine" / "new.yaml"
         await settled(pilot, target.exists)
         assert "# Worth keeping." in target.read_text()
-        assert load_file(target).training.epochs == 9  # type: ignore[union-attr]
+        assert load_file(target).training.epochs == 9
         await settled(pilot, lambda: str(app.screen.query_one(ConfigForm).border_title) == "new.yaml")
         assert (launched.configs / "model.yaml").read_text() == FILE
 
@@ -234,7 +234,7 @@ async def test_a_sweep_is_saved_as_a_file_and_a_pipeline_that_plans_the_same_run
         await settled(pilot, lambda: (launched.configs / "tried-sweep.yaml").exists())
         await settled(pilot, lambda: str(app.screen.query_one(ConfigForm).border_title) == "tried-sweep.yaml")
         await settled(pilot, lambda: "✓ 3 runs" in plan(app) and "model-epochs2" in plan(app))
-        assert load_file(launched.configs / "tried.yaml").training.epochs == 1  # type: ignore[union-attr]
+        assert load_file(launched.configs / "tried.yaml").training.epochs == 1
 
 
 async def test_what_cannot_be_saved_says_why(launched: Workspace, settled: Callable) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import end, new_run, train  # type: ignore[import-not-found]
+from conftest import end, new_run, train
 from textual.widgets import Input, OptionList
 
 from app.tui.app import ReeltopApp
@@ -93,7 +93,7 @@ async def ready(app: ReeltopApp, pilot: object, settled: Callable) -> None:
 
 async def picking(app: ReeltopApp, pilot: object, settled: Callable, key: str) -> None:
     row(app, key).children[1].focus()
-    await pilot.press("enter")  # type: ignore[attr-defined]
+    await pilot.press("enter")
     await settled(pilot, lambda: isinstance(app.screen, PickInput) and lines(app))
 
 

@@ -45,7 +45,7 @@ def row(app: ReeltopApp, key: str) -> FieldRow:
 
 async def opened(app: ReeltopApp, pilot: object, settled: Callable, path: str) -> None:
     await settled(pilot, lambda: app.opened)
-    await pilot.press("3")  # type: ignore[attr-defined]
+    await pilot.press("3")
     await settled(pilot, lambda: isinstance(app.screen, Launch) and app.screen.is_mounted)
     app.screen.open_config(Path(path))
     name = Path(path).name

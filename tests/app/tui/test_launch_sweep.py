@@ -48,7 +48,7 @@ def note(app: ReeltopApp, key: str) -> str:
 
 async def opened(app: ReeltopApp, pilot: object, settled: Callable) -> None:
     await settled(pilot, lambda: app.opened)
-    await pilot.press("3")  # type: ignore[attr-defined]
+    await pilot.press("3")
     await settled(pilot, lambda: isinstance(app.screen, Launch) and app.screen.is_mounted)
     await settled(pilot, lambda: "✓ 1 run" in plan(app))
     rows = app.screen.query_one(ConfigForm)._rows

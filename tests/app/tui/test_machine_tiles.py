@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from conftest import new_run, train  # type: ignore[import-not-found]
+from conftest import new_run, train
 from sqlalchemy import update
 
 from app.tui.app import ReeltopApp

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import end, evaluation, new_run, train  # type: ignore[import-not-found]
+from conftest import end, evaluation, new_run, train
 
 from app.tui.app import ReeltopApp
 from app.tui.bindings import TABLE

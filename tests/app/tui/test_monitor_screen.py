@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from conftest import end, new_run, train, write_log  # type: ignore[import-not-found]
+from conftest import end, new_run, train, write_log
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.confirm import Confirm

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from conftest import new_run, train  # type: ignore[import-not-found]
+from conftest import new_run, train
 from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
@@ -41,7 +41,7 @@ def lines(app: ReeltopApp) -> list[str]:
 
 async def at_queue(app: ReeltopApp, pilot: object, settled: Callable) -> WaitList:
     await settled(pilot, lambda: isinstance(app.screen, Monitor) and app.screen.is_mounted and lines(app))
-    await pilot.press("w")  # type: ignore[attr-defined]
+    await pilot.press("w")
     waiting = app.screen.query_one(WaitList)
     await settled(pilot, lambda: app.focused is waiting and waiting.current is not None)
     return waiting

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from run_page import on_run  # type: ignore[import-not-found]
+from run_page import on_run
 from textual.widgets import TabbedContent
 
 from app.tui.app import ReeltopApp
@@ -43,7 +43,7 @@ class Charts:
         return next(chart for chart in self.grid.in_sight if chart.key == key)
 
     def drawing(self, key: str = "train/loss") -> Any:
-        return self.chart(key).query_one("Plot")._drawing  # type: ignore[attr-defined]
+        return self.chart(key).query_one("Plot")._drawing
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -67,7 +67,7 @@ def charts(workspace: Workspace, settled: Callable) -> Callable[..., Any]:
                 lambda: (
                     grid.in_sight
                     and all(
-                        chart.query("Plot") and chart.query_one("Plot")._drawing.lines  # type: ignore[attr-defined]
+                        chart.query("Plot") and chart.query_one("Plot")._drawing.lines
                         for chart in grid.in_sight
                     )
                 ),

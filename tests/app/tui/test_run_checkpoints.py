@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_page import on_run  # type: ignore[import-not-found]
+from run_page import on_run
 from textual.widgets import DataTable
 
 from app.tui.app import ReeltopApp

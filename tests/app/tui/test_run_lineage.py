@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import new_run  # type: ignore[import-not-found]
-from run_page import on_run  # type: ignore[import-not-found]
+from conftest import new_run
+from run_page import on_run
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.run import RunScreen
@@ -69,16 +69,16 @@ async def test_the_graph_is_walked_and_esc_comes_back(
         await pilot.press("k", "down", "up", "enter")
         await settled(
             pilot, lambda: app.screen.current_run() and app.screen.current_run().id == family["pretrain"]
-        )  # type: ignore[attr-defined]
+        )
         await pilot.press("escape")
         await settled(
             pilot, lambda: app.screen.current_run() and app.screen.current_run().id == family["model"]
-        )  # type: ignore[attr-defined]
+        )
         await settled(pilot, lambda: app.focused is view and view.highlighted == 2)
         await pilot.press("j", "j", "enter")
         await settled(
             pilot, lambda: app.screen.current_run() and app.screen.current_run().id == family["ensemble"]
-        )  # type: ignore[attr-defined]
+        )
         assert sum(isinstance(screen, RunScreen) for screen in app.screen_stack) == 2
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_log  # type: ignore[import-not-found]
-from run_page import on_run  # type: ignore[import-not-found]
+from conftest import write_log
+from run_page import on_run
 
 from app.tui.app import ReeltopApp
 from app.tui.logreader import Find, LogPage, LogReader

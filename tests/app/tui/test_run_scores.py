@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from run_page import on_run, tree_lines  # type: ignore[import-not-found]
+from run_page import on_run, tree_lines
 from textual.widgets import DataTable, TabbedContent, Tree
 
 from app.tui.app import ReeltopApp

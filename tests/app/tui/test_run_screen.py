@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
-from conftest import new_run  # type: ignore[import-not-found]
-from run_page import on_run, shown_run, tree_lines  # type: ignore[import-not-found]
+from conftest import new_run
+from run_page import on_run, shown_run, tree_lines
 from textual.widgets import DataTable, TabbedContent, TabPane, Tree
 
 from app.tui.app import ReeltopApp

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import new_run  # type: ignore[import-not-found]
-from test_runs_screen import lines, opened, table  # type: ignore[import-not-found]
+from conftest import new_run
+from test_runs_screen import lines, opened, table
 from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
@@ -85,7 +85,7 @@ def test_cells_show_what_the_store_gave_and_a_dash_for_what_it_did_not(
     ],
 )
 def test_values_are_shown_as_people_read_them(value: object, key: str, text: str) -> None:
-    assert shown(value, key) == text  # type: ignore[arg-type]
+    assert shown(value, key) == text
     assert len(shown(datetime.now(UTC).replace(tzinfo=None))) == len("11-25 03:30")
 
 
@@ -144,7 +144,7 @@ async def test_columns_are_added_moved_removed_and_set_back(
         await settled(pilot, lambda: isinstance(app.screen, ChooseColumns))
         below = app.screen_stack[0]
         await pilot.press(*"lr.text", "enter")
-        await settled(pilot, lambda: "lr.text" in below.query_one("#runs-table").render_line(0).text)  # type: ignore[attr-defined]
+        await settled(pilot, lambda: "lr.text" in below.query_one("#runs-table").render_line(0).text)
         app.screen.query_one(Input).value = ""
         await settled(pilot, lambda: app.screen.query_one(WordList).chosen == "training.lr.text")
         for _ in range(10):
@@ -203,7 +203,7 @@ async def test_columns_out_of_sight_are_reached_by_key(
             "tag",
             "training.lr.text",
         )
-        app.screen.show_view(View(columns))  # type: ignore[attr-defined]
+        app.screen.show_view(View(columns))
         await settled(pilot, lambda: "created" in header(app) and "lr.text" not in header(app))
         assert header(app).rstrip().endswith("›")
         await pilot.press("right", "greater_than_sign", "right", "right")
@@ -282,7 +282,7 @@ async def test_the_table_is_as_it_was_left(
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(150, 40)) as pilot:
         await opened(app, pilot, settled, 4)
-        app.screen.show_view(View(("name", "training.lr.text"), "-name", "name~model", ""))  # type: ignore[attr-defined]
+        app.screen.show_view(View(("name", "training.lr.text"), "-name", "name~model", ""))
         await settled(pilot, lambda: table(app).matching == 3)
     again = ReeltopApp(workspace, supervise=False)
     async with again.run_test(size=(150, 40)) as pilot:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import end, new_run, train  # type: ignore[import-not-found]
-from test_runs_screen import lines, opened, table  # type: ignore[import-not-found]
+from conftest import end, new_run, train
+from test_runs_screen import lines, opened, table
 from textual.widgets import Input, TextArea
 
 from app.tui.app import ReeltopApp

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import new_run  # type: ignore[import-not-found]
+from conftest import new_run
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.run import RunScreen
@@ -32,7 +32,7 @@ def lines(app: ReeltopApp) -> list[str]:
 
 async def opened(app: ReeltopApp, pilot: object, settled: Callable, count: int) -> None:
     await settled(pilot, lambda: app.opened)
-    await pilot.press("2")  # type: ignore[attr-defined]
+    await pilot.press("2")
     await settled(pilot, lambda: isinstance(app.screen, Runs) and app.screen.is_mounted)
     await settled(pilot, lambda: table(app).matching == count)
 

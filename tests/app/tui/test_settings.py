@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import new_run  # type: ignore[import-not-found]
+from conftest import new_run
 from textual.command import CommandPalette
 from textual.widgets import Input
 
@@ -255,18 +255,18 @@ async def test_a_workspace_that_cannot_be_written_says_so_once_and_works(
 
 async def palette(app: ReeltopApp, pilot: object, settled: Callable, text: str) -> None:
     """Open the palette, type, and take the first thing found."""
-    await pilot.press("ctrl+p")  # type: ignore[attr-defined]
+    await pilot.press("ctrl+p")
     await settled(pilot, lambda: isinstance(app.screen, CommandPalette))
     app.screen.query_one(Input).value = text
 
     def first() -> str:
         """The first line, once the search has answered."""
         lists = app.screen.query("CommandList")
-        option = lists.first().get_option_at_index(0) if lists and lists.first().option_count else None  # type: ignore[attr-defined]
+        option = lists.first().get_option_at_index(0) if lists and lists.first().option_count else None
         return str(option.prompt) if option is not None else ""
 
     await settled(pilot, lambda: text in first())
-    await pilot.press("down", "enter")  # type: ignore[attr-defined]
+    await pilot.press("down", "enter")
 
 
 async def test_the_palette_finds_the_oldest_of_many_runs_and_opens_it(

@@ -143,13 +143,13 @@ def test_a_pipeline_file_is_recognised(tmp_path: Path) -> None:
 
 def test_the_hash_is_of_what_is_computed_not_of_names_and_places(tmp_path: Path) -> None:
     path = written(tmp_path, FINETUNE)
-    plain_hash = config_hash(load_file(path))  # type: ignore[arg-type]
+    plain_hash = config_hash(load_file(path))
     renamed = load_file(path, ["name=other", "priority=3", "notes=hello", "inputs.features=7"])
     elsewhere = load_file(path, ["gpus=4", "data.workers=12"])
     changed = load_file(path, ["training.epochs=6"])
-    assert config_hash(renamed) == plain_hash  # type: ignore[arg-type]
-    assert config_hash(elsewhere) == plain_hash  # type: ignore[arg-type]
-    assert config_hash(changed) != plain_hash  # type: ignore[arg-type]
+    assert config_hash(renamed) == plain_hash
+    assert config_hash(elsewhere) == plain_hash
+    assert config_hash(changed) != plain_hash
 
 
 def test_flattened_keys_are_those_of_set() -> None:

@@ -79,7 +79,7 @@ def test_a_sweep_is_a_pipeline_beside_the_file(tmp_path: Path) -> None:
     sweep = tmp_path / "a-sweep.yaml"
     sweep.write_text(sweep_text(config, matrix, "a.yaml"))
     pipeline = load_file(sweep)
-    run = pipeline.runs["model-1"]  # type: ignore[union-attr]
+    run = pipeline.runs["model-1"]
     assert run.config == "a.yaml"
     assert run.matrix == {"training.epochs": [1, 2], "training.ema": [None, 0.9], "data.fold": [0, "full"]}
 

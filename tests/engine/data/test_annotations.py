@@ -20,7 +20,7 @@ Write = Callable[..., Path]
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., AnnotationTable]:
     def load(path: Path, **options: object) -> AnnotationTable:
-        return load_annotations(path, tmp_path / "cache", **{"max_skipped": 1.0, **options})  # type: ignore[arg-type]
+        return load_annotations(path, tmp_path / "cache", **{"max_skipped": 1.0, **options})
 
     return load
 

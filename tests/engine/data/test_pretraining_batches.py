@@ -53,8 +53,7 @@ def make_pool(folder: Path, texts: Texts, counts: Sequence[int]) -> VideoPool:
 def random_texts(videos: int, seed: int = 0) -> Texts:
     rng = np.random.default_rng(seed)
     return [
-        tuple(rng.integers(UNK, WORDS, rng.integers(1, 12)).tolist() for _ in range(3))  # type: ignore[misc]
-        for _ in range(videos)
+        tuple(rng.integers(UNK, WORDS, rng.integers(1, 12)).tolist() for _ in range(3)) for _ in range(videos)
     ]
 
 

@@ -28,7 +28,7 @@ def records(root: Path, split: str) -> list[dict[str, Any]]:
 
 def truth(root: Path) -> dict[str, str]:
     with (root / "truth" / "test.csv").open() as file:
-        return dict(list(csv.reader(file))[1:])  # type: ignore[arg-type]
+        return dict(list(csv.reader(file))[1:])
 
 
 def files(root: Path) -> dict[str, bytes]:

@@ -108,7 +108,7 @@ def _one_of_two(rank: int, folder: str) -> None:
 
 
 def test_two_processes_have_the_loss_and_gradients_of_one_with_all_videos(tmp_path: Path) -> None:
-    multiprocessing.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)  # type: ignore[attr-defined]
+    multiprocessing.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)
     (loss_0, right_0, *grads_0), (loss_1, right_1, *grads_1) = (
         torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)
     )

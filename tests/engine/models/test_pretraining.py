@@ -69,7 +69,7 @@ def tasks_of(*names: str, **settings: Any) -> PretrainTasks:
 
 def batch_of(pool: MemoryPool, tasks: PretrainTasks, epoch: int = 0) -> PretrainingBatch:
     maker = PretrainingBatches(
-        pool,  # type: ignore[arg-type]
+        pool,
         tasks,
         Vocabulary(MASK, np.arange(WORDS) <= MASK),
         TOKENS,
@@ -325,7 +325,7 @@ def test_inputs_are_never_changed_in_place() -> None:
     before = copy.deepcopy(batch)
     torch.autograd.backward(model(batch)["loss"])
     for now, then in ((batch, before), (batch.masked, before.masked), (batch.contrast, before.contrast)):
-        for field in fields(now):  # type: ignore[arg-type]
+        for field in fields(now):
             value = getattr(now, field.name)
             if isinstance(value, Tensor):
                 assert torch.equal(value, getattr(then, field.name)), field.name

@@ -25,7 +25,7 @@ def model(pooling: str = "masked_mean", vision: FrameEncoder | None = None) -> S
         BertModel(CONFIG, add_pooling_layer=False),
         frame_size=16,
         classes=5,
-        pooling=pooling,  # type: ignore[arg-type]
+        pooling=pooling,
         vision=vision,
     ).eval()
 

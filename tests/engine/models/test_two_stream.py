@@ -30,7 +30,7 @@ def model(pooling: str = "masked_mean") -> TwoStreamClassifier:
         classes=5,
         video_layers=2,
         cross_layers=2,
-        pooling=pooling,  # type: ignore[arg-type]
+        pooling=pooling,
     ).eval()
 
 
@@ -50,8 +50,8 @@ def video(tokens: int, frames: int, *, pad_tokens: int = 0, pad_frames: int = 0,
 def copy_attention(own: Attention, query: nn.Module, output: nn.Module) -> None:
     for name in ("query", "key", "value"):
         getattr(own, name).load_state_dict(getattr(query, name).state_dict())
-    own.output.load_state_dict(output.dense.state_dict())  # type: ignore[union-attr, operator, arg-type]
-    own.norm.load_state_dict(output.LayerNorm.state_dict())  # type: ignore[union-attr, operator, arg-type]
+    own.output.load_state_dict(output.dense.state_dict())
+    own.norm.load_state_dict(output.LayerNorm.state_dict())
 
 
 @torch.inference_mode()

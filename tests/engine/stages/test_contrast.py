@@ -71,7 +71,7 @@ def test_each_tower_has_its_rate_and_only_videos_with_titles_are_used(new_run: N
     run = new_run("contrast", **settings())
     with Recorder(run.directory) as recorder:
         context = RunContext(run.directory, run.workspace, recorder, False)
-        task = make_task(run.config, context, choose_compute(0, "fp32"))  # type: ignore[arg-type]
+        task = make_task(run.config, context, choose_compute(0, "fp32"))
     parts = {task.part_of(name): name for name, _ in task.model.named_parameters()}
     assert parts.keys() == {"text", "vision", "scale"}
     assert task.part_of("text_projection.weight") == task.part_of("video_projection.weight") == "other"

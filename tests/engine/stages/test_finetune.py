@@ -226,7 +226,7 @@ def test_the_attack_sends_one_gradient_through_the_vision_backbone_equal_to_two_
     with Recorder(run.directory) as recorder:
         context = RunContext(run.directory, run.workspace, recorder, False)
         torch.manual_seed(0)
-        task = make_task(run.config, context, compute)  # type: ignore[arg-type]
+        task = make_task(run.config, context, compute)
         model = task.model.eval()
         step = next(iter(task.batches(0, 0)))
         (batch,) = step.parts

@@ -33,7 +33,7 @@ TWO_STREAM = MODEL | {"kind": "two_stream", "video_layers": 1, "cross_layers": 1
 def task_of(run: Run, recorder: Recorder) -> ClassificationTask:
     torch.manual_seed(0)
     context = RunContext(run.directory, run.workspace, recorder, False)
-    task = make_task(run.config, context, choose_compute(0, "fp32"))  # type: ignore[arg-type]
+    task = make_task(run.config, context, choose_compute(0, "fp32"))
     task.model.eval()  # without dropout, gradients can be compared
     return task
 

@@ -143,5 +143,5 @@ def until_training(run: Run, process: "subprocess.Popen[str]") -> psutil.Process
             ]
             assert len(own) == 1
             return own[0]
-        time.sleep(0.2)
+        time.sleep(0.2)  # it is another process's file: there is nothing to wait on
     raise AssertionError("the run did not begin to train")

@@ -111,7 +111,7 @@ def test_encoder_and_heads_learn_at_their_own_rates_and_all_videos_count(
     run = new_run("pretrain", **settings(features, data={"splits": ["unlabeled", "test", "labeled"]}))
     with Recorder(run.directory) as recorder:
         context = RunContext(run.directory, run.workspace, recorder, False)
-        task = make_task(run.config, context, choose_compute(0, "fp32"))  # type: ignore[arg-type]
+        task = make_task(run.config, context, choose_compute(0, "fp32"))
     parts = {name: task.part_of(name) for name, _ in task.model.named_parameters()}
     assert {part for name, part in parts.items() if name.startswith("text.")} == {"text"}
     assert {part for name, part in parts.items() if not name.startswith("text.")} == {"other"}
@@ -131,7 +131,7 @@ def test_parts_of_a_step_are_of_equal_size_and_the_rest_is_left_out(new_run: New
     run = new_run("pretrain", **settings(features, training={"accumulate": 4}))
     with Recorder(run.directory) as recorder:
         context = RunContext(run.directory, run.workspace, recorder, False)
-        task = make_task(run.config, context, choose_compute(0, "fp32"))  # type: ignore[arg-type]
+        task = make_task(run.config, context, choose_compute(0, "fp32"))
     steps = list(task.batches(0, 0))
     assert len(steps) == task.steps_per_epoch()
     for step in steps:

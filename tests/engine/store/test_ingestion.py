@@ -58,7 +58,7 @@ def checkpoint(step: int, kind: str = "epoch", **changes: object) -> Checkpoint:
         "bytes": 7,
         "sha256": "f" * 64,
     }
-    return Checkpoint(**(fields | changes))  # type: ignore[arg-type]
+    return Checkpoint(**(fields | changes))
 
 
 def test_points_are_stored_with_their_time_and_summed_up(store: Store) -> None:
@@ -107,7 +107,7 @@ def test_of_two_supervisors_one_takes_the_records_in(store: Store) -> None:
 
 def test_a_batch_that_cannot_be_stored_leaves_no_half(store: Store) -> None:
     run_id = add(store)
-    unstorable = Environment(time=1.0, values={"x": object()})  # type: ignore[dict-item]
+    unstorable = Environment(time=1.0, values={"x": object()})
     with pytest.raises((StatementError, TypeError), match="not JSON serializable"):
         ingest(store, run_id, [*metrics([0], [1.0]), unstorable], old_offset=0, new_offset=9)
     assert values_of(store, run_id) == {}

@@ -122,7 +122,7 @@ def test_a_run_that_has_ended_cannot_be_stopped(store: Store, request_end: objec
     run_id = add(store, "done\x1b[2J")
     advance(store, run_id, Status.STARTING, Status.RUNNING, Status.FINISHED)
     with pytest.raises(RunError) as caught:
-        request_end(store, run_id)  # type: ignore[operator]
+        request_end(store, run_id)
     assert str(caught.value) == f"run {run_id} (done\u241b[2J) is already finished"
 
 

@@ -102,7 +102,7 @@ BATCHES = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BATCHES, st.randoms(use_true_random=False))
-def test_however_points_arrive_the_roll_ups_are_those_of_the_points(store: Store, batches, random) -> None:  # type: ignore[no-untyped-def]
+def test_however_points_arrive_the_roll_ups_are_those_of_the_points(store: Store, batches, random) -> None:
     run_id = add(store)
     with store.write() as session:
         session.query(MetricPoint).delete()

@@ -43,7 +43,7 @@ def ids(store: Store, sort: str, text: str = "") -> list[int]:
 
 
 def table(store: Store, *columns: str, sort: str = "id", **more: object) -> list[object]:
-    page = run_table(store, "", sort, columns, limit=100, offset=0, **more)  # type: ignore[arg-type]
+    page = run_table(store, "", sort, columns, limit=100, offset=0, **more)
     return [
         tuple(page.cells[line.id].get(column) for column in columns) if isinstance(line, RunRow) else line
         for line in page.lines
@@ -107,7 +107,7 @@ def test_runs_sort_and_filter_by_how_long_they_took(store: Store) -> None:
     assert ids(store, "-duration") == [3, 1, 2, 4]
     assert ids(store, "id", "duration>50") == [1, 3]
     assert ids(store, "id", "duration<50") == [2]
-    [(taken,), *_] = table(store, "duration")  # type: ignore[misc]
+    [(taken,), *_] = table(store, "duration")
     assert round(taken) == 100
 
 
@@ -208,5 +208,5 @@ def test_ten_thousand_runs_in_groups_are_a_window_too(store: Store) -> None:
 
 
 def test_what_is_derived_can_be_said_to_a_server_too() -> None:
-    said = str(select(DURATION).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    said = str(select(DURATION).compile(dialect=postgresql.dialect()))
     assert "EXTRACT(EPOCH FROM (COALESCE(run.ended, now() AT TIME ZONE 'utc') - run.started))" in said
