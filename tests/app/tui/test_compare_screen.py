@@ -1,102 +1,31 @@
-"""Compare: the marked runs side by side; every key of its panels, and what a comparison must survive."""
+"""Compare: runs side by side, which they are, what of them is shown, and what becomes of them meanwhile."""
 
-import csv
-import io
 import time
 from collections.abc import Callable
-from typing import Any
-from xml.etree import ElementTree
 
 import pytest
-from conftest import CONFIG, end, evaluation, new_run, train
+from compare_page import WIDE, chart, classes, legend, lines, opened, table, three_runs, title
+from conftest import end, new_run, train
 from textual.widgets import Input, OptionList
 
 from app.tui.app import ReeltopApp
-from app.tui.comparison_tables import comma_separated, markdown
-from app.tui.overlay import Overlay, look_of, plain_look
-from app.tui.run_marks import rich_colour, run_marks
+from app.tui.run_marks import run_marks
 from app.tui.screens.compare import Compare
 from app.tui.screens.run import RunScreen
 from app.tui.screens.run_picker import RunPicker
-from app.tui.widgets.class_changes import ClassChanges
 from app.tui.widgets.compare_table import CompareTable
 from app.tui.widgets.label import Label
-from app.tui.widgets.overlay_chart import OverlayChart
-from engine.comparison import compare
-from engine.records import ClassScores, Environment, Metrics, Progress
+from engine.records import Metrics, Progress
 from engine.store.database import Store
 from engine.store.ingest import ingest
-from engine.store.runs import create_runs, delete_run, transition
+from engine.store.runs import create_runs, delete_run
 from engine.store.views import Status
 from engine.workspace import Workspace
-
-WIDE = (150, 44)
-
-
-def lines(widget: CompareTable | ClassChanges) -> list[str]:
-    """The lines of a table in sight."""
-    return [
-        " ".join(widget.render_line(y).text.split()) for y in range(widget.scrollable_content_region.height)
-    ]
-
-
-def table(app: ReeltopApp) -> CompareTable:
-    return app.screen.query_one(CompareTable)
-
-
-def chart(app: ReeltopApp) -> OverlayChart:
-    return app.screen.query_one(OverlayChart)
-
-
-def classes(app: ReeltopApp) -> ClassChanges:
-    return app.screen.query_one(ClassChanges)
-
-
-def legend(app: ReeltopApp) -> str:
-    return " ".join(str(app.screen.query_one("#overlay-legend", Label).content).split())
-
-
-def title(app: ReeltopApp) -> str:
-    return str(chart(app).border_title)
-
-
-async def opened(app: ReeltopApp, pilot: Any, settled: Callable, *marked: int) -> None:
-    """Mode 4 with these runs marked, their curves drawn."""
-    await settled(pilot, lambda: app.opened)
-    app.marked[:] = marked
-    await pilot.press("4")
-    await settled(pilot, lambda: isinstance(app.screen, Compare) and app.screen.is_mounted)
-    if marked:
-        await settled(pilot, lambda: len(lines(table(app))) > 3 and "scores" in lines(table(app))[2])
 
 
 @pytest.fixture
 def pair(store: Store) -> tuple[int, int, int]:
-    """Three finished runs that differ in EMA, scores, classes, length, code and one series."""
-    names = ("model-1", "model-2", "model-3")
-    configs = [
-        {**CONFIG, "name": name, "training": {**CONFIG["training"], "ema": ema}}
-        for name, ema in zip(names, (0.999, 0.9999, 0.9999), strict=True)
-    ]
-    ids = create_runs(store, [new_run(name, config=one) for name, one in zip(names, configs, strict=True)])
-    for run_id, best in zip(ids, (0.70, 0.72, 0.60), strict=True):
-        train(store, run_id, steps=200 if run_id == ids[0] else 300, total=400, best=best)
-    at = time.time()
-    passes = [evaluation(at, 310, 4, score) for score in (0.70, 0.72, 0.60)]
-    for one, hotels in zip(passes, (0.40, 0.52, 0.40), strict=True):
-        one.classes[2:3] = [
-            ClassScores(level=2, category="2003", precision=hotels, recall=hotels, f1=hotels, support=63)
-        ]
-    passes[1].classes[3:4] = [
-        ClassScores(level=2, category="2007", precision=0.5, recall=0.5, f1=0.48, support=148)
-    ]
-    for run_id, one, python in zip(ids, passes, ("3.11", "3.12", "3.11"), strict=True):
-        records = [one, Environment(time=at, values={"python": python})]
-        if run_id == ids[0]:
-            records.append(Metrics(time=at, step=311, values={"train/alone": 7.5}))
-        ingest(store, run_id, records, old_offset=1, new_offset=2)
-        transition(store, run_id, from_={Status.RUNNING}, to=Status.FINISHED)
-    return ids[0], ids[1], ids[2]
+    return three_runs(store)
 
 
 async def test_marked_runs_stand_side_by_side(
@@ -292,78 +221,6 @@ async def test_a_click_on_a_heading_chooses_the_run_and_a_double_click_opens_it(
         await settled(pilot, lambda: isinstance(app.screen, RunScreen))
 
 
-async def test_curves_change_series_axis_scale_and_smoothing(
-    workspace: Workspace, pair: tuple[int, int, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=WIDE) as pilot:
-        await opened(app, pilot, settled, pair[0], pair[1])
-        await settled(pilot, lambda: chart(app).has_class("-drawn"))
-        await pilot.press("n")
-        await settled(pilot, lambda: title(app) == "val/f1_mean  by step")
-        assert "series 2 of" in str(chart(app).border_subtitle)
-        await pilot.press("N", "x")
-        await settled(pilot, lambda: title(app) == "train/loss  by epoch")
-        await pilot.press("x")
-        await settled(pilot, lambda: title(app) == "train/loss  by relative")
-        await pilot.press("x")
-        await settled(pilot, lambda: title(app) == "train/loss  by time")
-        await pilot.press("x", "m", "m", "M", "y")
-        await settled(pilot, lambda: title(app) == "train/loss  by step  smoothing 0.6  log")
-        await pilot.press("slash", *"^val/l2_f1")
-        await settled(pilot, lambda: title(app).startswith("val/l2_f1"))
-        assert "series 1 of 2" in str(chart(app).border_subtitle)
-        await pilot.press(*"zzz")
-        await settled(
-            pilot,
-            lambda: (
-                "no series of these runs matches"
-                in str(app.screen.query_one("#overlay-filter .filter-error", Label).content)
-            ),
-        )
-        await pilot.press("escape")
-        await settled(pilot, lambda: title(app).startswith("val/l2_f1"))
-        await pilot.press("slash", "(", "escape")
-    assert app.memory.get("compare")["smoothing"] == 0.6
-
-
-async def test_a_series_of_one_run_says_so_and_comes_after_those_of_several(
-    workspace: Workspace, pair: tuple[int, int, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=WIDE) as pilot:
-        await opened(app, pilot, settled, pair[0], pair[1])
-        await settled(pilot, lambda: chart(app).has_class("-drawn"))
-        await pilot.press("N")  # from the first, backwards: the last
-        await settled(pilot, lambda: title(app).startswith("train/alone  1 of 2 runs"))
-        assert "model-1 7.5" in legend(app)
-        assert "model-2 has none" in legend(app)
-
-
-async def test_the_crosshair_and_the_zoom_are_those_of_every_chart(
-    workspace: Workspace, pair: tuple[int, int, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=WIDE) as pilot:
-        await opened(app, pilot, settled, pair[0], pair[1])
-        await settled(pilot, lambda: chart(app).has_class("-drawn"))
-        await pilot.press("n")
-        await settled(pilot, lambda: "0.7" in legend(app))
-        last = legend(app)
-        await pilot.press("right_square_bracket")
-        await settled(pilot, lambda: app.focused is not None and type(app.focused).__name__ == "Plot")
-        await pilot.press("full_stop")
-        await settled(pilot, lambda: "at step" in str(chart(app).border_subtitle))
-        assert legend(app) != last
-        await pilot.press("plus")
-        await settled(pilot, lambda: chart(app).look.window is not None)
-        low, high = chart(app).look.window or (0, 0)
-        assert high - low < 300
-        await settled(pilot, lambda: bool(chart(app)._overlay._parts))
-        await pilot.press("0", "h")
-        await settled(pilot, lambda: chart(app).look.window is None and legend(app) == last)
-
-
 async def test_panels_one_at_a_time_where_there_is_no_room_and_in_full(
     workspace: Workspace, pair: tuple[int, int, int], settled: Callable
 ) -> None:
@@ -429,71 +286,6 @@ async def test_classes_are_sorted_and_shown_by_level(
         await settled(pilot, lambda: classes(app).scroll_offset.y == 0)
 
 
-async def test_the_comparison_is_copied_and_written(
-    workspace: Workspace, pair: tuple[int, int, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=WIDE) as pilot:
-        await opened(app, pilot, settled, pair[0], pair[1])
-        await pilot.press("c")
-        await settled(pilot, lambda: "| f1_mean | 0.7000 | 0.7200 ▲ best |" in app.clipboard)
-        await pilot.press("C")
-        await settled(pilot, lambda: "scores,f1_mean,0.7000,0.7200" in app.clipboard)
-        await pilot.press("w")
-        await settled(pilot, lambda: any("written exports/" in note.message for note in app._notifications))
-        chart(app).focus_plot()
-        await settled(pilot, lambda: type(app.focused).__name__ == "Plot")
-        await pilot.press("w")
-        folder = workspace.root / "exports"
-        await settled(pilot, lambda: list(folder.glob("*.svg")))
-    (page,) = folder.glob(f"compare-{pair[0]}-{pair[1]}-*.md")
-    (rows,) = folder.glob(f"compare-{pair[0]}-{pair[1]}-*.csv")
-    assert ["config", "training.ema", "0.999", "0.9999"] in list(csv.reader(rows.open(encoding="utf-8")))
-    assert "training.epochs" not in page.read_text(encoding="utf-8")
-    (picture,) = folder.glob("*.svg")
-    drawn = ElementTree.fromstring(picture.read_text(encoding="utf-8"))
-    texts = [each.text or "" for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert any("train/loss" in text and "model-2" in text for text in texts)
-    for mark in run_marks(pair[:2]).values():
-        assert texts.count(mark.glyph) >= 6  # on the line, as on the screen
-    lines_drawn = list(drawn.iter("{http://www.w3.org/2000/svg}polyline"))
-    assert len({line.attrib["stroke"] for line in lines_drawn}) == 2
-
-
-def test_copies_are_tables_that_programs_read_and_foreign_text_is_shown_as_it_is(store: Store) -> None:
-    ids = create_runs(store, [new_run("one\x1b[31m|x"), new_run("two", config={**CONFIG, "seed": 1})])
-    for run_id, hotels in zip(ids, (0.4, 0.5), strict=True):
-        train(store, run_id, steps=0)
-        scores = evaluation(1e9, 1, 1, 0.5 + hotels / 10)
-        scores.classes[2:3] = [
-            ClassScores(level=2, category="2003", precision=0.5, recall=0.5, f1=hotels, support=63)
-        ]
-        ingest(store, run_id, [scores], old_offset=1, new_offset=2)
-    found = compare(store, ids)
-    text = markdown(found, ids[0], {"2003": "hotels"})
-    assert "\x1b" not in text
-    assert f"|  | {ids[0]} one␛[31m\\|x | {ids[1]} two |" in text
-    assert "| f1_mean | 0.5400 | 0.5500 ▲ best |" in text
-    assert "| 2003 hotels | 0.4000 | 0.5000 | +0.1000 | 63 |" in text
-    assert "| 20 |" not in text  # neither gains nor loses
-    rows = list(csv.reader(io.StringIO(comma_separated(found, {"2003": "hotels"}))))
-    assert rows[0] == ["section", "key", f"{ids[0]} one␛[31m|x", f"{ids[1]} two"]
-    assert ["scores", "f1_mean", "0.5400", "0.5500"] in rows
-    assert ["f1 of level 2", "2003 hotels", "0.4000", "0.5000"] in rows
-    assert {len(row) for row in rows} == {4}
-
-
-async def test_a_folder_that_cannot_be_written_is_told(
-    workspace: Workspace, pair: tuple[int, int, int], settled: Callable
-) -> None:
-    (workspace.root / "exports").write_text("a file")
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=WIDE) as pilot:
-        await opened(app, pilot, settled, pair[0], pair[1])
-        await pilot.press("w")
-        await settled(pilot, lambda: any(note.severity == "error" for note in app._notifications))
-
-
 async def test_a_run_that_is_deleted_while_compared_is_told_and_left_out(
     workspace: Workspace, store: Store, pair: tuple[int, int, int], settled: Callable
 ) -> None:
@@ -530,27 +322,6 @@ async def test_runs_without_scores_or_series_are_compared_by_what_they_have(
         empty = chart(app).query_one(".chart-empty", Label)
         await settled(pilot, lambda: "these runs have no series yet" in str(empty.content))
         assert "another run is needed" in lines(classes(app))[0]
-
-
-async def test_values_that_are_no_numbers_are_gaps(
-    workspace: Workspace, store: Store, settled: Callable
-) -> None:
-    ids = create_runs(store, [new_run("nan"), new_run("huge")])
-    for run_id, values in zip(
-        ids, ([float("nan")] * 5, [1e300, float("inf"), -1e300, 0.0, 1.0]), strict=True
-    ):
-        train(store, run_id, steps=0)
-        points = [Metrics(time=1e9 + n, step=n, values={"x": value}) for n, value in enumerate(values)]
-        scores = evaluation(1e9, 9, 1, float("nan"))
-        ingest(store, run_id, [*points, scores], old_offset=1, new_offset=2)
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=WIDE) as pilot:
-        await opened(app, pilot, settled, *ids)
-        assert not any(line.startswith("▸f1_mean") for line in lines(table(app)))
-        await pilot.press("slash", *"^x$")
-        await settled(pilot, lambda: title(app).startswith("x  by step") and chart(app).has_class("-drawn"))
-        await pilot.press("enter", "y", "m", "x", "full_stop")
-        await settled(pilot, lambda: "log" in title(app))
 
 
 async def test_ten_runs_at_80_by_24_keep_the_base_in_sight(
@@ -596,32 +367,3 @@ async def test_a_live_run_is_followed(
         ]
         ingest(store, live, more, old_offset=1, new_offset=2)
         await settled(pilot, lambda: "running 75%" in lines(table(app))[1] and "live 0.123" in legend(app))
-
-
-def test_marks_are_of_the_id_and_never_two_the_same() -> None:
-    assert run_marks([3, 4]) == run_marks([4, 3])
-    assert run_marks([3])[3] == run_marks([9, 3])[3]
-    marks = run_marks([5, 15, 25, 35])
-    assert len({mark.glyph for mark in marks.values()}) == 4
-    assert marks[5] == run_marks([5])[5]
-    assert len(run_marks(range(40))) == 40
-
-
-def test_colours_of_any_theme_are_ones_that_rich_knows() -> None:
-    theme = {
-        "a": "#57A5E2",
-        "b": "#E0E0E099",
-        "c": "ansi_bright_blue",
-        "d": "ansi_green 50%",
-        "e": "auto 87%",
-    }
-    assert [rich_colour(theme, name) for name in "abcdef"] == [
-        "#57A5E2", "#E0E0E0", "bright_blue", "green", "default", "default",
-    ]  # fmt: skip
-
-
-def test_a_look_is_remembered_and_a_broken_one_is_not() -> None:
-    look = look_of({"axis": "epoch", "smoothing": 0.9, "log_y": True})
-    assert plain_look(look) == {"axis": "epoch", "smoothing": 0.9, "log_y": True}
-    assert look_of({"axis": 3, "smoothing": "much", "log_y": "yes"}) == look_of({})
-    assert Overlay(look).steps() == {}

@@ -1,33 +1,21 @@
-"""Runs, key by key: marks, groups, orders, names, tags, notes, pins, deletion with undo, and where marks lead."""
+"""Keys of the Runs screen that arrange, mark, lead elsewhere and export."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from conftest import end, new_run, train
+from conftest import new_run
+from runs_page import order, told
 from test_runs_screen import lines, opened, table
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
-from app.tui.screens.ask import Ask
 from app.tui.screens.pick_key import PickKey
 from app.tui.widgets.label import Label
 from app.tui.widgets.run_preview import RunPreview
 from engine.store.database import Store
-from engine.store.queries import list_runs, run_row
+from engine.store.queries import run_row
 from engine.store.runs import create_runs, delete_run
-from engine.store.views import Status
 from engine.workspace import Workspace
-
-
-def told(app: ReeltopApp) -> str:
-    """All that was said in the corner."""
-    return "\n".join(note.message for note in app._notifications)
-
-
-def order(app: ReeltopApp) -> list[str]:
-    """Names of the runs in sight, from above."""
-    return [line.split()[1] for line in (text[2:] for text in lines(app))]
 
 
 async def test_space_marks_and_marks_survive_sorting_and_filtering(
@@ -184,144 +172,6 @@ async def test_groups_fold_mark_and_go_away(
         await settled(pilot, lambda: table(app).length == 5)
 
 
-async def test_a_run_is_renamed_by_key_and_the_undo_takes_it_back(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("u")
-        await settled(pilot, lambda: "nothing to take back" in told(app))
-        await pilot.press("end", "R")
-        await settled(pilot, lambda: isinstance(app.screen, Ask) and app.screen.query(Input))
-        app.screen.query_one(Input).value = "12"
-        await pilot.press("enter")
-        await settled(pilot, lambda: "no number" in str(app.screen.query_one(".dialog-wrong", Label).content))
-        app.screen.query_one(Input).value = "winner"
-        await pilot.press("enter")
-        await settled(pilot, lambda: run_row(store, runs["model-3"]).name == "winner")
-        await settled(pilot, lambda: any("winner" in line for line in lines(app)))
-        await pilot.press("u")
-        await settled(pilot, lambda: run_row(store, runs["model-3"]).name == "model-3")
-
-
-async def test_tags_go_to_all_marked_runs_and_come_back_with_u(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("space", "down", "space", "t")
-        await settled(pilot, lambda: isinstance(app.screen, Ask) and app.screen.query(Input))
-        assert "2 marked runs: 4 model-2, 3 model-1" in str(app.screen.query(Label).first().content)
-        await pilot.press(*"best paper", "enter")
-        await settled(pilot, lambda: run_row(store, runs["model-1"]).tags == ("best", "paper"))
-        assert run_row(store, runs["model-2"]).tags == ("best", "paper")
-        await pilot.press("A", "t")
-        await settled(pilot, lambda: isinstance(app.screen, Ask) and app.screen.query(Input))
-        assert any("Has: best paper" in str(label.content) for label in app.screen.query(Label))
-        app.screen.query_one(Input).value = "-paper"
-        await pilot.press("enter")
-        await settled(pilot, lambda: run_row(store, runs["model-1"]).tags == ("best",))
-        await pilot.press("u")
-        await settled(pilot, lambda: run_row(store, runs["model-1"]).tags == ("best", "paper"))
-        await pilot.press("u")
-        await settled(pilot, lambda: run_row(store, runs["model-2"]).tags == ())
-
-
-async def test_a_note_of_several_lines_is_written_and_shown(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(100, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("end", "n")
-        await settled(pilot, lambda: app.screen.query(TextArea))
-        await pilot.press(*"one", "enter", *"two", "ctrl+s")
-        await settled(pilot, lambda: run_row(store, runs["model-3"]).notes == "one\ntwo")
-        line = app.screen.query_one("#runs-line", Label)
-        await settled(pilot, lambda: line.display and "one" in str(line.content))
-        await pilot.press("n")
-        await settled(pilot, lambda: app.screen.query(TextArea))
-        await pilot.press(*"never", "escape")
-        await settled(pilot, lambda: not app.screen.query(TextArea))
-        assert run_row(store, runs["model-3"]).notes == "one\ntwo"
-
-
-async def test_a_pin_is_set_and_taken_away(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("end", "p")
-        await settled(pilot, lambda: run_row(store, runs["model-3"]).pinned)
-        await settled(pilot, lambda: table(app).current.pinned)
-        await pilot.press("p")
-        await settled(pilot, lambda: not run_row(store, runs["model-3"]).pinned)
-
-
-async def test_marked_runs_are_deleted_together_and_u_brings_them_back(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("end", "space", "up", "space", "delete")
-        await settled(pilot, lambda: app.screen.query("#confirm-box"))
-        assert "2 marked runs: 1 model-3, 2 broken" in str(app.screen.query(Label).first().content)
-        await pilot.press("n")
-        await settled(pilot, lambda: not app.screen.query("#confirm-box"))
-        assert list_runs(store).total == 4
-        await pilot.press("delete", "y")
-        await settled(pilot, lambda: list_runs(store).total == 2)
-        await settled(pilot, lambda: table(app).matching == 2)
-        assert app.marked == []
-        await pilot.press("u")
-        await settled(pilot, lambda: table(app).matching == 4)
-
-
-async def test_a_run_that_lives_is_not_deleted_and_says_why(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("down", "delete", "y")
-        await settled(pilot, lambda: "is running: stop it first" in told(app))
-        assert list_runs(store).total == 4
-
-
-async def test_several_are_resumed_and_those_that_cannot_be_are_named(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable, supervisors: list[Workspace]
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("end", "space", "up", "space", "r")
-        await settled(pilot, lambda: run_row(store, runs["broken"]).status is Status.QUEUED)
-        await settled(pilot, lambda: "already finished" in told(app))
-        assert "1 queued again" in told(app)
-
-
-async def test_stop_and_kill_ask_once_for_all_marked(
-    workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable, supervisors: list[Workspace]
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await opened(app, pilot, settled, 4)
-        await pilot.press("space", "down", "space", "x")
-        await settled(pilot, lambda: app.screen.query("#confirm-box"))
-        assert "Stop 2 marked runs" in str(app.screen.query(Label).first().content)
-        await pilot.press("y")
-        await settled(pilot, lambda: run_row(store, runs["model-1"]).intent.value == "stop")
-        assert run_row(store, runs["model-2"]).intent.value == "stop"
-        await pilot.press("X")
-        await settled(pilot, lambda: app.screen.query("#confirm-box"))
-        await pilot.press("y")
-        await settled(pilot, lambda: run_row(store, runs["model-1"]).intent.value == "kill")
-
-
 async def test_clone_goes_to_launch_with_the_run(
     workspace: Workspace, runs: dict[str, int], settled: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,45 +244,6 @@ async def test_the_error_of_a_failed_run_is_on_the_screen_where_the_preview_has_
         await settled(pilot, lambda: not line.display)
 
 
-async def test_names_with_markup_and_escapes_are_shown_not_obeyed(
-    workspace: Workspace, store: Store, settled: Callable
-) -> None:
-    [run_id] = create_runs(store, [new_run("[red]模型\x1b[31m", tags=("[b]x",), notes="[link]\x1b]0;y")])
-    train(store, run_id, steps=110)
-    end(store, run_id, Status.FAILED, "[blink]broken\x07")
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await opened(app, pilot, settled, 1)
-        await settled(pilot, lambda: "[red]模型␛" in lines(app)[0])
-        line = app.screen.query_one("#runs-line", Label)
-        await settled(pilot, lambda: "[blink]broken␇" in str(line.content))
-        for key in ("n", "t", "R", "delete"):
-            await pilot.press(key)
-            await settled(pilot, lambda: len(app.screen_stack) == 2)
-            await pilot.press("escape")
-            await settled(pilot, lambda: len(app.screen_stack) == 1)
-        assert Path(workspace.root).exists()
-
-
-async def test_a_terminal_of_twenty_by_five_shows_every_dialog_and_loses_nothing(
-    workspace: Workspace, runs: dict[str, int], settled: Callable
-) -> None:
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(20, 5)) as pilot:
-        await opened(app, pilot, settled, 4)
-        for key in ("c", "o", "g", "v", "w", "t", "n", "R", "delete"):
-            await pilot.press(key)
-            await settled(pilot, lambda: len(app.screen_stack) == 2)
-            await pilot.resize_terminal(200, 50)
-            await pilot.resize_terminal(20, 5)
-            await pilot.press("escape")
-            await settled(pilot, lambda: len(app.screen_stack) == 1)
-        await pilot.press("slash", *"sta")
-        await settled(pilot, lambda: app.screen.query_one("#runs-filter .filter-words", Label).display)
-        await pilot.press("escape", "down", "space")
-        assert app.marked == [runs["model-1"]]
-
-
 async def test_a_run_that_vanishes_under_the_cursor_leaves_the_cursor_in_its_place(
     workspace: Workspace, store: Store, runs: dict[str, int], settled: Callable
 ) -> None:
@@ -446,26 +257,3 @@ async def test_a_run_that_vanishes_under_the_cursor_leaves_the_cursor_in_its_pla
         assert table(app).current.name == "model-3"
         await pilot.press("t", *"late", "enter")
         await settled(pilot, lambda: run_row(store, runs["model-3"]).tags == ("late",))
-
-
-async def test_every_screen_is_drawn_without_colours(
-    workspace: Workspace, runs: dict[str, int], settled: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    app = ReeltopApp(workspace, supervise=False)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot, lambda: app.opened and app.screen.query("MetricChart.-drawn"))
-        for key, mode in (
-            ("2", "runs"),
-            ("3", "launch"),
-            ("4", "compare"),
-            ("5", "ensemble"),
-            ("1", "monitor"),
-        ):
-            await pilot.press(key)
-            await settled(pilot, lambda mode=mode: app.current_mode == mode and app.screen.is_mounted)
-        app.open_run(runs["model-3"])
-        await settled(pilot, lambda: len(app.screen_stack) == 2)
-        await pilot.press("right_square_bracket", "right_square_bracket")
-        await settled(pilot, lambda: app.screen.query("MetricChart.-drawn"))
-        assert app.return_code in (None, 0)
