@@ -220,11 +220,9 @@ class ChartGrid(Vertical, can_focus=True):
     @on(FilterBar.Changed)
     def _filtered(self, event: FilterBar.Changed) -> None:
         event.stop()
-        try:
-            self._pattern = re.compile(event.text.strip())
-        except re.error as error:
-            self.query_one(FilterBar).show_error(error.msg, error.pos or 0)
+        if (pattern := self.query_one(FilterBar).pattern(event.text)) is None:
             return
+        self._pattern = pattern
         self.query_one(FilterBar).show_error(None)
         self._page, self._alone = 0, None
         self._arrange()

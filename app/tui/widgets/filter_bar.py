@@ -1,5 +1,6 @@
 """One line to type a filter in; below it what could come next, or what is wrong with it, at the place."""
 
+import re
 from collections.abc import Sequence
 
 from textual import on
@@ -114,6 +115,14 @@ class FilterBar(Vertical):
         self._draw()
         self.post_message(self.Changed(field.value))
         return True
+
+    def pattern(self, text: str) -> "re.Pattern[str] | None":
+        """The text as a regular expression; None where it is none yet, which is said."""
+        try:
+            return re.compile(text.strip())
+        except re.error as error:
+            self.show_error(error.msg, error.pos or 0)
+            return None
 
     def show_error(self, message: str | None, position: int = 0) -> None:
         """Put the message under the character it is about."""

@@ -1,6 +1,5 @@
 """One series as a chart: its name and last value in the frame, the line inside, values at the crosshair below."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,17 +15,17 @@ from app.tui.axis_labels import axis_label, exact_label
 from app.tui.curves import Clock, Limits, Look
 from app.tui.widgets.gestures import AllWanted, Moved, Pointed
 from app.tui.widgets.label import Label
+from app.tui.widgets.plot_holder import PlotHolder
 from engine.format import number, printable
 from engine.store.views import MetricSummary, Series, SeriesPoint
 
 if TYPE_CHECKING:
-    from app.tui.widgets.plot import Drawing, Plot
+    from app.tui.widgets.plot import Drawing
 
-_PLOT_MODULE = "app.tui.widgets.plot"
 _SMALLEST = (16, 4)
 
 
-class MetricChart(Container):
+class MetricChart(PlotHolder, Container):
     """Draws what it is given; at most once a message, and only what has changed.
 
     By itself it follows the keys and the mouse of its plot; who wants several charts to move together listens to
@@ -61,7 +60,6 @@ class MetricChart(Container):
         self._cursor: float | None = None
         self._note = ""
         self._drawn: object = None
-        self._loading = False
 
     def compose(self) -> ComposeResult:
         yield Label("", classes="chart-empty dim")
@@ -230,20 +228,6 @@ class MetricChart(Container):
             self._drawn = state
             plot.draw(self._drawing(points))
 
-    def _plot(self) -> "Plot | None":
-        if _PLOT_MODULE not in sys.modules:
-            if not self._loading:
-                self._loading = True
-                self.loading = True
-                self.run_worker(self._import, name="plot", group="plot", thread=True)
-            return None
-        from app.tui.widgets.plot import Plot
-
-        if (plot := next(iter(self.query(Plot)), None)) is None:
-            self.mount(Plot())
-            self.call_after_refresh(self._draw)
-        return plot
-
     def _drawing(self, points: Sequence[SeriesPoint]) -> "Drawing":
         from app.tui.widgets.plot import Drawing, Line
 
@@ -297,16 +281,6 @@ class MetricChart(Container):
             line = curves.smoothed(points, clock, unit, self.look.smoothing, window[1] - window[0])
             parts.append(f"smoothed {number(next(y for at, y in line if at == x))}")
         self.border_subtitle = Content("  ".join(parts))
-
-    def _import(self) -> None:
-        import app.tui.widgets.plot  # noqa: F401 - a slow import, in a thread
-
-        if self.app.is_running:
-            self.app.call_from_thread(self._imported)
-
-    def _imported(self) -> None:
-        self.loading = False
-        self._draw()
 
     def _colour(self, name: str) -> str:
         return self.app.theme_variables.get(name, "default")

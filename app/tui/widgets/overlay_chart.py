@@ -1,7 +1,6 @@
 """One series of several runs in one chart: the values in the legend, which series and how it is drawn in the frame."""
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,14 +20,14 @@ from app.tui.run_marks import RunMark
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.gestures import AllWanted, Moved, Pointed
 from app.tui.widgets.label import Label
+from app.tui.widgets.plot_holder import PlotHolder
 from engine.comparison import ComparedRun
 from engine.format import number, printable
 from engine.store.views import Series
 
 if TYPE_CHECKING:
-    from app.tui.widgets.plot import Plot
+    pass
 
-_PLOT_MODULE = "app.tui.widgets.plot"
 _SMALLEST = (16, 4)
 _FIRST = ("train/loss", "val/f1_mean", "val/loss")
 _NAME = 18
@@ -36,8 +35,10 @@ _MANY = 4
 _NOUNS = {"epoch": "epochs", "step": "steps"}
 
 
-class OverlayChart(Vertical):
+class OverlayChart(PlotHolder, Vertical):
     """Starts with a series that several runs have; runs that lack the chosen one say so in the legend."""
+
+    SAYS_LOADING = False  # its own text does
 
     class Wanted(Message):
         """Other points are wanted, or another look was chosen."""
@@ -49,7 +50,6 @@ class OverlayChart(Vertical):
         self._counts: dict[str, int] = {}
         self._pattern = re.compile("")
         self._drawn: object = None
-        self._loading = False
         self._focus_wanted = False  # once there is a plot
 
     def compose(self) -> ComposeResult:
@@ -154,11 +154,9 @@ class OverlayChart(Vertical):
     @on(FilterBar.Changed)
     def _filtered(self, event: FilterBar.Changed) -> None:
         event.stop()
-        try:
-            self._pattern = re.compile(event.text.strip())
-        except re.error as error:
-            self.query_one(FilterBar).show_error(error.msg, error.pos or 0)
+        if (pattern := self.query_one(FilterBar).pattern(event.text)) is None:
             return
+        self._pattern = pattern
         keys = self._keys()
         none = "no series of these runs matches" if not keys and self._counts else None
         self.query_one(FilterBar).show_error(none)
@@ -227,25 +225,6 @@ class OverlayChart(Vertical):
             self._focus_wanted = False
             if self.screen.focused is None:
                 plot.focus()
-
-    def _plot(self) -> "Plot | None":
-        if _PLOT_MODULE not in sys.modules:
-            if not self._loading:
-                self._loading = True
-                self.run_worker(self._import, name="plot", group="plot", thread=True)
-            return None
-        from app.tui.widgets.plot import Plot
-
-        if (plot := next(iter(self.query(Plot)), None)) is None:
-            self.mount(Plot())
-            self.call_after_refresh(self._draw)
-        return plot
-
-    def _import(self) -> None:
-        import app.tui.widgets.plot  # noqa: F401 - a slow import, in a thread
-
-        if self.app.is_running:
-            self.app.call_from_thread(self._draw)
 
     def _tell(self) -> None:
         """Title, legend with the values under the crosshair or the last ones, and why there is nothing to see."""
