@@ -62,7 +62,7 @@ def first_paint(code: str, word: bytes, *arguments: str) -> float:
 
 
 def fill(root: Path, runs: int) -> None:
-    """A store of `runs` finished runs with a score each."""
+    """A store of `runs` finished runs, the first hundred with a score."""
     from engine.records import Evaluation, LevelScores, State
     from engine.store.database import Store
     from engine.store.ingest import ingest
@@ -82,13 +82,15 @@ def fill(root: Path, runs: int) -> None:
         )
         for n in range(runs)
     ]
-    scored = create_runs(store, new)[:100] if runs else []
-    for run_id in scored:
+    for place, run_id in enumerate(create_runs(store, new) if runs else []):
         transition(store, run_id, from_={Status.QUEUED}, to=Status.STARTING)
-        levels = [LevelScores(level=level, f1_micro=0.8, f1_macro=0.7, accuracy=0.8) for level in (1, 2)]
-        now = time.time()
-        evaluation = Evaluation(time=now, step=1, split="val", f1_mean=run_id % 97 / 100, levels=levels)
-        ingest(store, run_id, [evaluation, State(time=now, status="finished")], old_offset=0, new_offset=1)
+        if place < 100:
+            levels = [LevelScores(level=level, f1_micro=0.8, f1_macro=0.7, accuracy=0.8) for level in (1, 2)]
+            now = time.time()
+            evaluation = Evaluation(time=now, step=1, split="val", f1_mean=run_id % 97 / 100, levels=levels)
+            ingest(
+                store, run_id, [evaluation, State(time=now, status="finished")], old_offset=0, new_offset=1
+            )
         transition(store, run_id, from_={Status.STARTING}, to=Status.FINISHED)
     store.close()
 

@@ -8,7 +8,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.command import Provider
-from textual.filter import LineFilter
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
@@ -217,7 +217,9 @@ class ReeltopApp(PersonalApp):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = list(super().get_line_filters())
-        if filters:  # such as those that take the colours away
+        if any(
+            not isinstance(each, ANSIToTruecolor) for each in filters
+        ):  # such as those that take colours away
             filters.insert(0, StyledFilter())
         return [*filters, self._ascii] if self._ascii is not None else filters
 

@@ -75,3 +75,10 @@ async def test_every_screen_is_drawn_without_colours(
         await pilot.press("right_square_bracket", "right_square_bracket")
         await settled(pilot, lambda: app.screen.query("MetricChart.-drawn"))
         assert app.return_code in (None, 0)
+
+
+async def test_lines_pass_no_filter_of_ours_where_there_are_colours(workspace: Workspace) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test():
+        # Every filter takes every line of every paint apart and puts it together again.
+        assert not any(type(each).__module__.startswith("app.") for each in app.get_line_filters())
