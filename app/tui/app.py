@@ -217,9 +217,8 @@ class ReeltopApp(PersonalApp):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = list(super().get_line_filters())
-        if any(
-            not isinstance(each, ANSIToTruecolor) for each in filters
-        ):  # such as those that take colours away
+        # Those that take colours away cannot do with a style that is none; what is always there can.
+        if any(not isinstance(each, ANSIToTruecolor) for each in filters):
             filters.insert(0, StyledFilter())
         return [*filters, self._ascii] if self._ascii is not None else filters
 
