@@ -1,17 +1,20 @@
 """`reeltop show RUN --classes`: every class with its scores and name, and what is taken for what, at every level."""
 
 import json
+import math
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from app import cli
+from engine.class_report import best_evaluation
 from engine.records import Artifact, ClassScores, Evaluation, LevelScores
 from engine.store.database import Store
 from engine.store.ingest import ingest
 from engine.store.runs import create_runs
-from engine.store.views import NewRun
+from engine.store.views import EvaluationRow, NewRun
 
 NAMES = {"20": "旅行", "2003": "hotels", "2007": "home\x1b[31mstays"}
 CONFUSION = {
@@ -123,3 +126,16 @@ def test_a_run_without_evaluations_says_so(
     store.close()
     out = _reeltop("show", "features", "--classes", monkeypatch=monkeypatch, capsys=capsys)
     assert "no classes: no evaluation yet" in out
+
+
+def test_a_pass_without_a_score_is_never_the_best() -> None:
+    def row(number: int, f1_mean: float, split: str = "val") -> EvaluationRow:
+        return EvaluationRow(number, datetime(2026, 1, 1), number, number, split, 0, None, f1_mean, ())
+
+    unknown = row(1, math.nan)
+    assert best_evaluation([unknown, row(2, 0.3), row(3, 0.5), row(4, 0.5), row(5, 0.9, "test")]) == row(
+        3, 0.5
+    )
+    assert best_evaluation([row(2, 0.3), unknown]) == row(2, 0.3)
+    assert best_evaluation([row(1, 0.2, "test")]) == row(1, 0.2, "test")
+    assert best_evaluation([unknown]) is None
