@@ -187,6 +187,10 @@ class Monitor(QueueActions):
         self.set_class(self.size.width < 40 or self.size.height < 8, "-too-small")
         self.ask()
 
+    @on(MetricChart.Resized)
+    def _other_points_wanted(self) -> None:
+        self.ask()
+
     def _charted(self) -> RunRow | None:
         """The run under the cursor; when nothing runs, the newest with a curve, else the newest."""
         if (live := self.query_one(LiveList).current) is not None or not self._charted_known:

@@ -197,6 +197,11 @@ class ChartGrid(Vertical, can_focus=True):
             self._alone = None  # esc has brought the others back
         self._arrange()
 
+    @on(MetricChart.Resized)
+    def _resized(self, event: MetricChart.Resized) -> None:
+        event.stop()
+        self.post_message(self.InSight())
+
     @on(MetricChart.Looked)
     def _looked(self, event: MetricChart.Looked) -> None:
         event.stop()

@@ -32,6 +32,9 @@ class MetricChart(PlotHolder, Container):
     `Looked` and `PointedAt`.
     """
 
+    class Resized(Message):
+        """Another number of points makes sense now."""
+
     class Looked(Message):
         """A person looks at the chart in another way."""
 
@@ -155,6 +158,7 @@ class MetricChart(PlotHolder, Container):
 
     def on_resize(self) -> None:
         self._draw()
+        self.post_message(self.Resized())
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
