@@ -203,7 +203,10 @@ def ensemble(
         typer.Argument(metavar="RUN...", help="Runs to average; RUN@last, RUN@epoch-3 name checkpoints."),
     ],
     weights: Annotated[
-        str, typer.Option(help="auto, equal, greedy, or one number for each run: 1,1,0.7,1.")
+        str,
+        typer.Option(
+            help="auto (bagged), equal, bagged, greedy, coordinate, or a number for each: 1,1,0.7,1."
+        ),
     ] = "auto",
     name: Annotated[str | None, typer.Option(help="Name of the ensemble's run.")] = None,
     as_json: Json = False,

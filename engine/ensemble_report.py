@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ensemble_text import shown_name
+from engine.ensemble_text import SEARCH_NAMES, shown_name
 from engine.ensembling import Rescorer, bootstrap, interval
 from engine.members import Member
 from engine.metrics import HierarchicalScores
@@ -62,6 +62,7 @@ def scored_report(
         ],
         "ensemble": _scores(honest),
         "in_sample": in_sample,
+        "equal": scorer.f1_mean(np.ones(len(members))),
         "selection_noise": in_sample - honest.f1_mean,
         "best_member": members[best].name,
         "gain": honest.f1_mean - alone[best].f1_mean,
@@ -95,6 +96,8 @@ def log_report(report: dict[str, Any]) -> None:
         report["best_member"],
         report["gain"],
     )
+    if report["weights"] in SEARCH_NAMES and report["equal"] >= report["ensemble"]["f1_mean"]:
+        log.info("equal weights score %.4f: the search found nothing better", report["equal"])
     if "interval" in report:
         log.info(
             "95%% interval of F1-mean %.4f to %.4f, of the gain %+.4f to %+.4f",

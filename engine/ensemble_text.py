@@ -4,6 +4,8 @@ from typing import Any
 
 from engine.format import printable, score
 
+SEARCH_NAMES = {"bagged": "bagged selection", "greedy": "greedy selection", "coordinate": "coordinate search"}
+
 
 def report_table(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Titles and rows: the members, and last the ensemble by its honest estimate, where there is one."""
@@ -37,6 +39,8 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         f"{max(0.0, report['selection_noise']):.4f} is selection noise; gain over {printable(report['best_member'])} "
         f"{report['gain']:+.4f}"
     ]
+    if report["weights"] in SEARCH_NAMES and report.get("equal", -1) >= report["ensemble"]["f1_mean"]:
+        lines.append(f"equal weights score {score(report['equal'])}: the search found nothing better")
     if "interval" in report:
         low, high = report["interval"]
         least, most = report["gain_interval"]

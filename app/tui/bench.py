@@ -8,6 +8,7 @@ from textual.content import Content
 from app.tui import ensembles
 from app.tui.ensemble_lines import MemberLine, lines_of_members
 from app.tui.weights import Key, Weights
+from engine.ensemble_text import SEARCH_NAMES
 
 if TYPE_CHECKING:
     from engine.weighing import Gathered, Weighed
@@ -71,7 +72,7 @@ class Bench:
     @property
     def report(self) -> dict[str, Any] | None:
         """The report of the weights as they are: the search's where it found them; None where it is not made yet."""
-        if self.kind in ensembles.SEARCHED:
+        if self.kind in SEARCH_NAMES:
             return self.found
         return None if self.unsure else self.sure
 

@@ -9,6 +9,7 @@ from app.tui.ensemble_lines import Levels, levels_text
 from app.tui.states import bar, state_label, title
 from app.tui.weights import Key
 from app.tui.widgets.ensemble_view import gain_text, honest_text
+from engine.ensemble_text import SEARCH_NAMES
 from engine.format import printable, score
 from engine.store.views import RunDetail, Status
 from engine.workspace import Workspace
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from engine.store.database import Store
     from engine.weighing import Gathered, Weighed
 
-SEARCHED = {"greedy": "greedy selection", "coordinate": "coordinate search"}
 _MOST_NOTES = 5
 
 
@@ -56,7 +56,7 @@ def basis_text(gathered: "Gathered") -> Content:
 
 def found_text(report: dict[str, Any], *, changed: bool) -> Content:
     """What a search has found: the score on the videos it chose by apart from what it is worth on others."""
-    kind = SEARCHED.get(str(report["weights"]), str(report["weights"]))
+    kind = SEARCH_NAMES.get(str(report["weights"]), str(report["weights"]))
     since = "; changed by hand since" if changed else ""
     folds = f"over {report['folds']} folds" if report["folds"] > 1 else "in 5 parts"
     return Content("\n").join(
@@ -77,7 +77,9 @@ def found_text(report: dict[str, Any], *, changed: bool) -> Content:
 def searching_text(kind: str, share: float) -> Content:
     """How far a search has come."""
     return Content.assemble(
-        f"{SEARCHED.get(kind, kind)} ", (bar(share, 20), "$accent"), f" {int(100 * share):>3}%   esc ends it"
+        f"{SEARCH_NAMES.get(kind, kind)} ",
+        (bar(share, 20), "$accent"),
+        f" {int(100 * share):>3}%   esc ends it",
     )
 
 
@@ -113,9 +115,9 @@ def submission_of(detail: RunDetail) -> str | None:
 
 def save_hint(gathered: "Gathered", weights: Sequence[float], kind: str) -> str:
     """What will be queued."""
-    if kind in SEARCHED:
+    if kind in SEARCH_NAMES:
         return (
-            f"All {len(weights)} members, weights by {SEARCHED[kind]}: the run finds these weights again, and its "
+            f"All {len(weights)} members, weights by {SEARCH_NAMES[kind]}: the run finds these weights again, and its "
             "score is the honest one. It writes the submission file."
         )
     names = [member.name for member, weight in zip(gathered.members, weights, strict=True) if weight]
@@ -144,7 +146,7 @@ def queue_ensemble(
     from engine.submit import plan_config, submit
 
     chosen = [
-        (key, weight) for key, weight in zip(members, weights, strict=True) if weight or kind in SEARCHED
+        (key, weight) for key, weight in zip(members, weights, strict=True) if weight or kind in SEARCH_NAMES
     ]
     details = [run_detail(store, run_id) for key, _ in chosen for run_id in key]
     values = [weight for _, weight in chosen]

@@ -10,7 +10,7 @@ from engine.errors import ConfigError
 from engine.format import printable
 from engine.workspace import Workspace
 
-_KINDS = {"auto": "coordinate", "equal": "equal", "greedy": "greedy", "coordinate": "coordinate"}
+_KINDS = {"auto": "bagged"} | {kind: kind for kind in ("equal", "bagged", "greedy", "coordinate")}
 
 
 def ensemble_runs(
@@ -55,7 +55,7 @@ def ensemble_runs(
 
 
 def parse_weights(text: str, members: Sequence[str]) -> dict[str, Any]:
-    """`auto`, `equal`, `greedy` or numbers with commas, as the config's `weights`.
+    """`auto`, a kind of weights or numbers with commas, as the config's `weights`.
 
     Raises:
         ConfigError: neither, or not one number for each member.
@@ -66,7 +66,7 @@ def parse_weights(text: str, members: Sequence[str]) -> dict[str, Any]:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         raise ConfigError(
-            f"--weights {printable(text)}: write auto, equal, greedy, or numbers such as 1,1,0.7,1"
+            f"--weights {printable(text)}: write auto, {', '.join(list(_KINDS)[1:])}, or numbers such as 1,1,0.7,1"
         ) from None
     if len(values) != len(members):
         raise ConfigError(

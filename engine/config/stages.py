@@ -339,9 +339,10 @@ class EnsembleData(DataSet):
 class EnsembleWeights(Section):
     """How members are weighted."""
 
-    kind: Literal["equal", "given", "greedy", "coordinate"] = Field(
-        "coordinate",
-        description="greedy: forward selection; coordinate: search over each weight in turn; on validation",
+    kind: Literal["equal", "given", "bagged", "greedy", "coordinate"] = Field(
+        "bagged",
+        description="on validation: bagged, greedy selection on resampled videos, averaged; greedy, forward "
+        "selection; coordinate, each weight in turn",
     )
     values: list[Annotated[float, Field(ge=0, le=1000)]] = Field(
         [], description="given: one weight for each member, in their order"

@@ -92,7 +92,7 @@ def test_people_see_every_member_and_how_sure_the_gain_is(reeltop: Reeltop) -> N
     ("arguments", "told"),
     [
         ((*FOLDS, "--weights", "1,1,1,1"), "4 weights for 2 members (svm, regression; the folds"),
-        (("svm-fold0", "--weights", "much"), "write auto, equal, greedy, or numbers"),
+        (("svm-fold0", "--weights", "much"), "write auto, equal, bagged, greedy, coordinate, or numbers"),
         (("svm-fold0", "--weights", "-1"), "each must be 0 to 1000"),
         (("svm-fold0", "--weights", "nan"), "each must be 0 to 1000"),
         (("svm-fold0", "--weights", "0"), "one of them above 0"),

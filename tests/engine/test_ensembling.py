@@ -8,8 +8,10 @@ from sklearn.metrics import f1_score
 
 from engine.data.taxonomy import Taxonomy
 from engine.ensembling import (
+    SEARCHED,
     SEARCHES,
     Rescorer,
+    bagged_weights,
     bootstrap,
     coordinate_weights,
     cross_fitted,
@@ -64,7 +66,7 @@ def test_a_search_is_never_worse_in_sample_than_the_best_member(search: str, see
     np.testing.assert_array_equal(weights, SEARCHES[search](found))
 
 
-@pytest.mark.parametrize("search", ["greedy", "coordinate"])
+@pytest.mark.parametrize("search", SEARCHED)
 def test_a_search_finds_the_one_good_member_among_many_that_agree_on_nonsense(search: str) -> None:
     found = scorer([2.0, 0.0], videos=100)
     good, bad = found.probabilities_MNC[:1], found.probabilities_MNC[1:]
@@ -91,6 +93,20 @@ def test_greedy_selection_takes_the_member_that_helps_most_each_time() -> None:
             best, best_counts = max(trial), counts.copy()
     expected = np.array([best_counts[member] for member in range(3)], float)
     np.testing.assert_allclose(greedy_weights(found), expected / expected.max())
+
+
+def test_bagged_weights_move_less_with_the_videos_than_those_of_one_selection() -> None:
+    spread = {}
+    for search in (greedy_weights, bagged_weights):
+        found = [search(scorer([1.0, 1.0, 1.0, 1.0], videos=150, seed=seed)) for seed in range(12)]
+        spread[search] = np.std([weights / weights.sum() for weights in found], axis=0).mean()
+    assert spread[bagged_weights] < 0.8 * spread[greedy_weights]
+
+
+def test_bagged_weights_follow_what_members_are_worth() -> None:
+    weights = bagged_weights(scorer([2.5, 1.5, -3.0], seed=3))
+    assert weights[0] == 1 > weights[1] > weights[2]
+    assert weights[2] < 0.05
 
 
 def test_weights_for_a_fold_are_searched_without_its_labels() -> None:
@@ -182,7 +198,7 @@ def test_predictions_without_each_member_are_those_of_its_weight_set_to_nothing(
         np.testing.assert_array_equal(without[member], expected)
 
 
-@pytest.mark.parametrize("kind", ["greedy", "coordinate"])
+@pytest.mark.parametrize("kind", SEARCHED)
 def test_a_watched_search_tells_how_far_it_is_and_finds_the_same(kind: str) -> None:
     found = scorer([1.0, 0.8, 1.2], videos=60)
     folds = np.arange(60) % 3

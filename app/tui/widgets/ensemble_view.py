@@ -15,7 +15,7 @@ from app.tui.ensemble_lines import (
     member_line,
 )
 from app.tui.widgets.label import Label
-from engine.ensemble_text import report_lines, report_table
+from engine.ensemble_text import SEARCH_NAMES, report_lines, report_table
 from engine.format import printable, score
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 _KINDS = {
     "equal": "equal weights",
     "given": "weights as given",
-    "greedy": "weights by greedy selection",
-    "coordinate": "weights by coordinate search",
-}
+} | {kind: f"weights by {name}" for kind, name in SEARCH_NAMES.items()}
 
 
 class EnsembleView(VerticalScroll):
@@ -122,7 +120,7 @@ def gain_text(report: dict[str, Any]) -> str:
 
 def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     folds = f" of {report['folds']} folds" if report["folds"] > 1 else ""
-    searched = report["weights"] in ("greedy", "coordinate")
+    searched = report["weights"] in SEARCH_NAMES
     facts = [
         ("honest" if searched else "ensemble", honest_text(report)),
         ("gain", gain_text(report)),

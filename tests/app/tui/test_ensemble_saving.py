@@ -39,7 +39,7 @@ def data_set(workspace: Workspace) -> None:
     [
         ((), "equal", [], 3),
         (("left", "end", "0"), "given", [0.9, 1], 2),
-        (("f",), "coordinate", [], 3),
+        (("f",), "bagged", [], 3),
     ],
 )
 async def test_it_is_saved_as_a_run_under_the_name_that_is_asked_for(
@@ -113,7 +113,7 @@ async def test_a_saved_run_is_followed_to_its_submission_and_opened(
         await pilot.press("right_square_bracket")
         view = app.screen.query_one(EnsembleView)
         label = view.query_one(Label)
-        await settled(pilot, lambda: "coordinate search" in str(label.content))
+        await settled(pilot, lambda: "bagged selection" in str(label.content))
         found = screen_report(folder)
         for told in (
             "model-2",

@@ -18,7 +18,7 @@ def members(store: Store, workspace: Workspace) -> list[int]:
     return three_members(store, workspace)
 
 
-@pytest.mark.parametrize(("key", "kind"), [("f", "coordinate"), ("g", "greedy")])
+@pytest.mark.parametrize(("key", "kind"), [("f", "bagged"), ("g", "greedy"), ("G", "coordinate")])
 async def test_a_search_tells_the_flattered_score_from_the_honest_one(
     workspace: Workspace, members: list[int], settled: Settled, key: str, kind: str
 ) -> None:
@@ -56,12 +56,12 @@ async def test_a_search_shows_how_far_it_is_and_esc_ends_it(
         finally:
             ended.set()
 
-    monkeypatch.setitem(SEARCHES, "coordinate", endless)
+    monkeypatch.setitem(SEARCHES, "bagged", endless)
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot, settled, members)
         await pilot.press("f")
-        await settled(pilot, lambda: "coordinate search" in shown(app, "#ensemble-total"))
+        await settled(pilot, lambda: "bagged selection" in shown(app, "#ensemble-total"))
         await settled(pilot, lambda: "  6%   esc ends it" in shown(app, "#ensemble-total"))
         await pilot.press("g")
         assert any("a search goes on already" in note.message for note in app._notifications)
