@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from app.tui.troubles import one_line
-from engine.store.views import ClassScore, MetricSummary, RunDetail, RunPage, RunRow, Series
+from engine.store.views import ClassScore, MetricSummary, Queue, RunDetail, RunPage, RunRow, Series
 
 if TYPE_CHECKING:
     from engine.comparison import Comparison
@@ -42,14 +42,14 @@ class LiveRuns:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRuns:
-    """Queued runs in the order in which they will start."""
+    """Queued runs in the order in which they will start: as many of them as anyone looks through line by line."""
 
     every: ClassVar[float] = 0.5
 
-    def answer(self, store: "Store") -> tuple[RunRow, ...]:
+    def answer(self, store: "Store") -> Queue:
         from engine.store.queries import waiting_runs
 
-        return waiting_runs(store)
+        return waiting_runs(store, limit=100)
 
 
 @dataclass(frozen=True, slots=True)

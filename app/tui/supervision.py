@@ -57,5 +57,5 @@ class Supervision:
         if client.supervisor_alive(self._workspace):
             return
         store = self._store()
-        if live_runs(store) or waiting_runs(store):
+        if live_runs(store) or waiting_runs(store, limit=0).total:
             client.ensure_supervisor(self._workspace)

@@ -219,11 +219,12 @@ def _paged(statement: Select[int]) -> Select[int]:
 
 
 def run_rows(
-    connection: Connection, *matching: ColumnElement[bool], by_queue: bool = False
+    connection: Connection, *matching: ColumnElement[bool], by_queue: bool = False, limit: int | None = None
 ) -> tuple[RunRow, ...]:
-    """All runs that meet the conditions, by id, or in the order of the queue."""
+    """Runs that meet the conditions, by id, or in the order of the queue; at most the first `limit` of them."""
     order = (Run.priority.desc(), Run.id) if by_queue else (Run.id,)
-    return rows_of(connection, connection.scalars(select(Run.id).where(*matching).order_by(*order)).all())
+    ids = select(Run.id).where(*matching).order_by(*order).limit(limit)
+    return rows_of(connection, connection.scalars(ids).all())
 
 
 def rows_of(connection: Connection, ids: Sequence[int]) -> tuple[RunRow, ...]:

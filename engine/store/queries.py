@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, func, or_, select
 
 from engine.errors import RunError
 from engine.store import listing, models
@@ -19,6 +19,7 @@ from engine.store.views import (
     EvaluationRow,
     InputRow,
     LevelScore,
+    Queue,
     RunDetail,
     RunPage,
     RunRow,
@@ -161,10 +162,16 @@ def live_runs(store: Store) -> tuple[RunRow, ...]:
         return listing.run_rows(connection, Run.status.in_(live), _LISTED)
 
 
-def waiting_runs(store: Store) -> tuple[RunRow, ...]:
-    """Queued runs in the order in which they may start: higher priority first, then the older."""
+def waiting_runs(store: Store, limit: int | None = None) -> Queue:
+    """Queued runs in the order in which they may start: higher priority first, then the older.
+
+    Args:
+        limit: how many of them are read.
+    """
+    waiting = (Run.status == Status.QUEUED.value, _LISTED)
     with store.connection() as connection:
-        return listing.run_rows(connection, Run.status == Status.QUEUED.value, _LISTED, by_queue=True)
+        total = connection.scalar(select(func.count()).select_from(Run).where(*waiting)) or 0
+        return Queue(listing.run_rows(connection, *waiting, by_queue=True, limit=limit), total)
 
 
 def run_row(store: Store, run_id: int) -> RunRow:

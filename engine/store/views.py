@@ -157,6 +157,14 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """The first of the queued runs, in the order in which they may start, and how many there are."""
+
+    runs: tuple[RunRow, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MetricSummary:
     """A series in one row. `axis` is `step` or `time` (steps are seconds since the epoch)."""
 

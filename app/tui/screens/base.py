@@ -11,7 +11,7 @@ from app.tui.feed import Answered, Refused
 from app.tui.requests import HealthOfRuns, LiveRuns, Request, WaitingRuns
 from app.tui.widgets.key_line import KeyLine
 from app.tui.widgets.top_bar import TopBar
-from engine.store.views import RunRow
+from engine.store.views import Queue, RunRow
 
 if TYPE_CHECKING:
     from app.tui.app import ReeltopApp
@@ -25,7 +25,7 @@ class ReeltopScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-very-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (12, "-short"), (32, "-tall")]  # noqa: RUF012
     _live: tuple[RunRow, ...] = ()
-    _waiting: tuple[RunRow, ...] = ()
+    _waiting = Queue()
     _resumed = False
 
     @property
@@ -77,8 +77,8 @@ class ReeltopScreen(Screen[None]):
         if isinstance(message.request, LiveRuns):
             self._live = cast("tuple[RunRow, ...]", message.value)
         elif isinstance(message.request, WaitingRuns):
-            self._waiting = cast("tuple[RunRow, ...]", message.value)
-            self.query_one(TopBar).show_counts(len(self._live), len(self._waiting))
+            self._waiting = cast(Queue, message.value)
+            self.query_one(TopBar).show_counts(len(self._live), self._waiting.total)
         elif isinstance(message.request, HealthOfRuns):
             self.reeltop.alarms.see_runs(cast("tuple[Health, ...]", message.value))
         self.receive(message.request, message.value)

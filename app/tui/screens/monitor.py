@@ -224,8 +224,8 @@ class Monitor(QueueActions):
         self.ask()
 
     def _show_emptiness(self) -> None:
-        empty = self._newest is None and not self._waiting and not self._live
-        state = (empty, self._answered, bool(self._waiting))
+        empty = self._newest is None and not self._waiting.total and not self._live
+        state = (empty, self._answered, bool(self._waiting.total))
         if state == self._emptiness:
             return
         self._emptiness = state
@@ -237,7 +237,7 @@ class Monitor(QueueActions):
         live.display = not empty
         if appears:
             self.set_focus(live)
-        self.query_one(WaitList).display = bool(self._waiting)
+        self.query_one(WaitList).display = bool(self._waiting.total)
 
     def _tick(self) -> None:
         if self.is_current:

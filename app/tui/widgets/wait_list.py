@@ -7,7 +7,7 @@ from textual.widgets.option_list import Option
 from app.tui.bindings import bindings
 from app.tui.states import GLYPHS, state_label, title
 from engine.format import printable
-from engine.store.views import RunRow
+from engine.store.views import Queue, RunRow
 
 _WIDE = 76
 
@@ -31,10 +31,12 @@ class WaitList(OptionList):
         index = self.highlighted
         return self._runs[index] if index is not None and index < len(self._runs) else None
 
-    def show(self, runs: tuple[RunRow, ...]) -> None:
-        """Show the queue; the cursor stays on its run."""
-        chosen = self.current
-        self.border_title = f"waiting ({len(runs)})" if runs else "waiting"
+    def show(self, queue: Queue) -> None:
+        """Show the queue, of a long one its beginning; the cursor stays on its run."""
+        chosen, runs = self.current, queue.runs
+        self.border_title = f"waiting ({queue.total:,})" if runs else "waiting"
+        hidden = queue.total - len(runs)
+        self.border_subtitle = f"{hidden:,} more: 2 Runs, / status=queued" if hidden else ""
         before, self._runs = self._runs, runs
         if [run.id for run in runs] == [run.id for run in before]:
             for place, run in enumerate(runs):

@@ -32,7 +32,7 @@ def queue(workspace: Workspace, store: Store, supervisors: list[Workspace]) -> d
 
 
 def order(store: Store) -> list[str]:
-    return [run.name for run in waiting_runs(store)]
+    return [run.name for run in waiting_runs(store).runs]
 
 
 def lines(app: ReeltopApp) -> list[str]:
@@ -173,3 +173,16 @@ async def test_a_run_held_elsewhere_is_shown_as_held(
         await settled(pilot, lambda: isinstance(app.screen, Monitor) and app.screen.is_mounted and lines(app))
         hold_run(store, queue["third"])
         await settled(pilot, lambda: "held" in lines(app)[2])
+
+
+async def test_of_a_long_queue_the_beginning_is_listed_and_the_number_of_the_others_told(
+    workspace: Workspace, store: Store, queue: dict[str, int], settled: Callable
+) -> None:
+    create_runs(store, [new_run(f"later-{number}") for number in range(1200)])
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        waiting = await at_queue(app, pilot, settled)
+        assert "first" in lines(app)[0]
+        assert len(lines(app)) == 100
+        assert waiting.border_title == "waiting (1,203)"
+        assert waiting.border_subtitle == "1,103 more: 2 Runs, / status=queued"

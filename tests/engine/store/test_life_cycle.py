@@ -221,7 +221,7 @@ def test_live_and_waiting_runs_are_listed_the_queue_in_its_order(store: Store) -
     later = add(store, "later")
     advance(store, live, Status.STARTING)
     assert [run.id for run in live_runs(store)] == [live]
-    assert [run.id for run in waiting_runs(store)] == [high, low, later]
+    assert [run.id for run in waiting_runs(store).runs] == [high, low, later]
 
 
 def test_thousands_of_reasons_are_written_in_one_go(store: Store) -> None:
@@ -231,4 +231,4 @@ def test_thousands_of_reasons_are_written_in_one_go(store: Store) -> None:
     listen(store._writer, "before_cursor_execute", lambda *arguments: statements.append(arguments[-1]))
     set_waiting(store, reasons | dict.fromkeys(range(100000, 140000)))
     assert len(statements) < 10
-    assert {row.waiting_for for row in waiting_runs(store)} == {"the CPU slot is busy"}
+    assert {row.waiting_for for row in waiting_runs(store).runs} == {"the CPU slot is busy"}

@@ -18,7 +18,7 @@ from engine.store.views import Status
 
 def queue(store: Store) -> list[str]:
     """Names in the order in which the runs will start."""
-    return [run.name for run in waiting_runs(store)]
+    return [run.name for run in waiting_runs(store).runs]
 
 
 def filled(store: Store, **priorities: int) -> dict[str, int]:
