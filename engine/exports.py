@@ -173,13 +173,9 @@ def _markdown(export: Export, file: IO[str]) -> None:
 
 
 def _parquet(export: Export, path: Path) -> None:
-    try:
-        import pyarrow as arrow
-        from pyarrow import parquet
-    except ImportError:
-        raise ReeltopError(
-            "Parquet needs pyarrow, which is not installed: `pip install pyarrow`, or CSV"
-        ) from None
+    import pyarrow as arrow
+    from pyarrow import parquet
+
     rows = list(export.rows())
     arrays = [_arrow_values([row.get(column) for row in rows]) for column in export.columns]
     parquet.write_table(arrow.table(dict(zip(export.columns, arrays, strict=True))), path)

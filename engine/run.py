@@ -179,6 +179,10 @@ def _system_values(telemetry: Telemetry) -> dict[str, float]:
         "system/cpu": host.cpu_percent,
         "system/ram_gib": host.ram_used / _GIB,
         "system/disk_free_gib": None if host.disk_free is None else host.disk_free / _GIB,
+        "system/net_received_mb_s": _mega(host.net_received_per_s),
+        "system/net_sent_mb_s": _mega(host.net_sent_per_s),
+        "system/disk_read_mb_s": _mega(host.disk_read_per_s),
+        "system/disk_written_mb_s": _mega(host.disk_written_per_s),
         "process/cpu": mine.cpu_percent if mine else None,
         "process/rss_gib": mine.rss / _GIB if mine else None,
     }
@@ -188,6 +192,10 @@ def _system_values(telemetry: Telemetry) -> dict[str, float]:
         values[f"gpu{gpu.index}/power_w"] = gpu.power_w
         values[f"gpu{gpu.index}/temperature_c"] = gpu.temperature_c
     return {key: float(value) for key, value in values.items() if value is not None}
+
+
+def _mega(value: float | None) -> float | None:
+    return None if value is None else value / 1e6
 
 
 def _listen_to_signals(recorder: Recorder) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from app import cli
 from engine.records import Evaluation, LevelScores, Metrics
@@ -110,18 +111,7 @@ def test_no_runs_are_a_head_alone(reeltop: Call) -> None:
     assert json.loads(reeltop("export", "name=none", "--format", "json")[1]) == []
 
 
-def test_parquet_without_pyarrow_says_what_is_missing(
-    reeltop: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    code, _, told = reeltop("export", "--out", "runs.parquet")
-    assert code == 2
-    assert told == "error: Parquet needs pyarrow, which is not installed: `pip install pyarrow`, or CSV\n"
-    assert [path.name for path in tmp_path.glob("*runs.parquet*")] == []
-
-
-def test_parquet_with_pyarrow_keeps_kinds(reeltop: Call, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+def test_parquet_keeps_kinds(reeltop: Call, tmp_path: Path) -> None:
     assert reeltop("export", "--sort", "id", "--out", "runs.parquet")[0] == 0
     rows = parquet.read_table(tmp_path / "runs.parquet").to_pylist()
     assert (rows[0]["id"], rows[0]["f1_mean"], rows[1]["f1_mean"]) == (1, 0.7, None)
