@@ -74,8 +74,23 @@ def microseconds_back_to_back(log: Callable[[int], None], calls: int) -> float:
     return (time.perf_counter() - begin) / calls * 1e6
 
 
+def times_back_to_back(log: Callable[[int], None], calls: int) -> list[float]:
+    """Seconds of each call."""
+    times = []
+    for step in range(calls):
+        begin = time.perf_counter()
+        log(step)
+        times.append(time.perf_counter() - begin)
+    return times
+
+
 def microseconds_spaced(log: Callable[[int], None], calls: int) -> float:
     """Median time of a call with work between the calls."""
+    return statistics.median(times_spaced(log, calls)) * 1e6
+
+
+def times_spaced(log: Callable[[int], None], calls: int) -> list[float]:
+    """Seconds of each call with a millisecond of work before it."""
     batch = np.ones(200_000)
     times = []
     for step in range(calls):
@@ -85,7 +100,7 @@ def microseconds_spaced(log: Callable[[int], None], calls: int) -> float:
         begin = time.perf_counter()
         log(step)
         times.append(time.perf_counter() - begin)
-    return statistics.median(times) * 1e6
+    return times
 
 
 def readable_after_kill(name: str) -> int:
