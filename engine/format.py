@@ -23,6 +23,12 @@ def printable(text: str, *, keep_newlines: bool = False) -> str:
     return "".join(shown)
 
 
+def brief(text: str, most: int = 60) -> str:
+    """The beginning of `text` made printable, so that a message stays one line whatever it quotes."""
+    shown = printable(text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as `1:02:03` (hours, minutes, seconds), `2:03` under an hour, `-` when unknown."""
     if seconds is None or seconds != seconds or seconds in (float("inf"), float("-inf")):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from app.tui.bindings import TABLE
 from app.tui.memory import FOLDER
 from engine.errors import ConfigError
-from engine.format import printable
+from engine.format import brief
 
 if TYPE_CHECKING:
     from engine.config.document import Document
@@ -76,7 +76,7 @@ def read_settings(files: Sequence[Path], themes: Sequence[str]) -> Settings:
         for name in document.data:
             if name not in _FIELDS:
                 troubles.append(
-                    f"{document.place((name,))}: `{printable(name)}` is no setting{_near(name, _FIELDS)}"
+                    f"{document.place((name,))}: `{brief(name)}` is no setting{_near(name, _FIELDS)}"
                 )
         chosen = document.data.get("theme")
         if chosen is not None:
@@ -84,7 +84,7 @@ def read_settings(files: Sequence[Path], themes: Sequence[str]) -> Settings:
                 theme = chosen
             else:
                 troubles.append(
-                    f"{document.place(('theme',))}: theme: there is no theme `{printable(str(chosen))}`"
+                    f"{document.place(('theme',))}: theme: there is no theme `{brief(str(chosen))}`"
                     f"{_near(str(chosen), themes)}"
                 )
         taken, wrong = _keys(document)
@@ -145,13 +145,13 @@ def _keys(document: "Document") -> tuple[dict[str, str], list[str]]:
     for name, value in section.items():
         place = document.place(("keys", name))
         if name not in known:
-            troubles.append(f"{place}: keys: nothing is called `{printable(name)}`{_near(name, list(known))}")
+            troubles.append(f"{place}: keys: nothing is called `{brief(name)}`{_near(name, list(known))}")
             continue
         text = str(value).strip()
         names = [","] if text == "," else [part.strip() for part in text.split(",")]
         wrong = [part for part in names if not is_key(part)]
         if wrong or not isinstance(value, str | int):
-            shown = printable(wrong[0] if wrong else text)
+            shown = brief(wrong[0] if wrong else text)
             troubles.append(
                 f"{place}: keys: {name}: `{shown}` is no key: write such as m, f5, ctrl+s or slash"
             )

@@ -1,7 +1,10 @@
 """YAML as plain data that remembers the file and line of every field."""
 
-from collections.abc import Iterable, Mapping
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,18 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.errors import ConfigError
-from engine.format import printable
+from engine.format import brief, printable
 
 Location = tuple[str, ...]
 _MAX_BYTES = 1 << 20
+# Aliases let a kilobyte of YAML stand for more values than a machine can hold, or for itself.
+_MAX_VALUES = 100_000
+_MAX_NESTING = 64
+_MAX_OPEN_BRACKETS = 256  # the parser's time grows with the square of the nesting
+_MAX_INT_BITS = 1024  # a float's range; Python refuses to write much longer ones out
 _MAX_EXTENDS = 16
+_BRACKET = re.compile(r"[][{}]")
+_NOT_YAML = (YAMLError, ValueError, RecursionError)
 
 
 @dataclass
@@ -64,8 +74,8 @@ def parse_overrides(overrides: Iterable[str]) -> list[tuple[Location, Any, str]]
         key, equals, value = text.partition("=")
         location = tuple(key.strip().split("."))
         if not equals or not all(location):
-            raise ConfigError(f"--set {printable(text)}: write it as key=value, such as training.epochs=3")
-        where = f"--set {printable(text)}"
+            raise ConfigError(f"--set {brief(text)}: write it as key=value, such as training.epochs=3")
+        where = f"--set {brief(text)}"
         try:
             parsed.append((location, parse_value(value), where))
         except ConfigError as error:
@@ -76,8 +86,9 @@ def parse_overrides(overrides: Iterable[str]) -> list[tuple[Location, Any, str]]
 def parse_value(text: str) -> Any:
     """One YAML value, such as `3e-5`, `[1, 2]` or `null`."""
     try:
-        return _plain(YAML(typ="rt").load(text), {}, (), "")
-    except YAMLError as error:
+        _refuse_deep(text, "value")
+        return _plain(YAML(typ="rt").load(text), {}, (), "value", count())
+    except _NOT_YAML as error:
         raise ConfigError(f"not a YAML value ({_first_line(error)})") from None
 
 
@@ -95,12 +106,15 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path, shown: str, seen: tuple[Path, ...]) -> Document:
-    resolved = path.resolve()
-    if resolved in seen or len(seen) > _MAX_EXTENDS:
-        raise ConfigError(f"{shown}: extends itself; break the circle of `extends`")
     try:
-        if resolved.stat().st_size > _MAX_BYTES:
+        resolved = path.resolve()
+        if resolved in seen or len(seen) > _MAX_EXTENDS:
+            raise ConfigError(f"{shown}: extends itself; break the circle of `extends`")
+        found = resolved.stat()
+        if found.st_size > _MAX_BYTES:
             raise ConfigError(f"{shown}: larger than 1 MiB; this is not a config file")
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise ConfigError(f"{shown}: is no file but a device or a pipe; name a YAML file")
         text = resolved.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{shown}: no such file") from None
@@ -110,20 +124,23 @@ def _read(path: Path, shown: str, seen: tuple[Path, ...]) -> Document:
         raise ConfigError(f"{shown}: is not YAML (not UTF-8 text at byte {error.start})") from None
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read ({error.strerror})") from None
+    except ValueError as error:  # a NUL or half a surrogate pair in the name
+        raise ConfigError(f"{shown}: is no file name ({printable(str(error))}); name a YAML file") from None
+    _refuse_deep(text, shown)
     try:
         loaded = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{shown}{line}: is not YAML ({_first_line(error)})") from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except _NOT_YAML as error:
         raise ConfigError(f"{shown}: is not YAML ({_first_line(error)})") from None
     if not isinstance(loaded, CommentedMap):
         raise ConfigError(
             f"{shown}: is not a config (expected `key: value` lines, such as `stage: finetune`)"
         )
     where: dict[Location, str] = {}
-    data = _plain(loaded, where, (), shown)
+    data = _plain(loaded, where, (), shown, count())
     base = data.pop("extends", None)
     if base is None:
         return Document(data, shown, where)
@@ -134,7 +151,26 @@ def _read(path: Path, shown: str, seen: tuple[Path, ...]) -> Document:
     return Document(_merged(below.data, data), shown, below.where | where)
 
 
-def _plain(node: Any, where: dict[Location, str], location: Location, shown: str) -> Any:
+def _refuse_deep(text: str, shown: str) -> None:
+    deepest = depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > _MAX_OPEN_BRACKETS:
+        raise _too_deep(shown)
+
+
+def _too_deep(shown: str) -> ConfigError:
+    return ConfigError(f"{shown}: nested deeper than {_MAX_NESTING} levels; write the values out flat")
+
+
+def _plain(
+    node: Any, where: dict[Location, str], location: Location, shown: str, counted: Iterator[int]
+) -> Any:
+    if len(location) > _MAX_NESTING:
+        raise _too_deep(shown)
+    if next(counted) > _MAX_VALUES:
+        raise ConfigError(f"{shown}: stands for more than {_MAX_VALUES:,} values; use fewer aliases")
     if isinstance(node, CommentedMap):
         plain: dict[str, Any] = {}
         for key, value in node.items():
@@ -142,12 +178,17 @@ def _plain(node: Any, where: dict[Location, str], location: Location, shown: str
             line = node.lc.data[key][0] + 1 if node.lc.data and key in node.lc.data else None
             if line is not None:
                 where[below] = f"{shown}:{line}"
-            plain[str(key)] = _plain(value, where, below, shown)
+            plain[str(key)] = _plain(value, where, below, shown, counted)
         return plain
     if isinstance(node, CommentedSeq):
-        return [_plain(value, where, (*location, str(index)), shown) for index, value in enumerate(node)]
+        return [
+            _plain(value, where, (*location, str(index)), shown, counted) for index, value in enumerate(node)
+        ]
     if isinstance(node, bool) or node is None:
         return node
+    if isinstance(node, int) and node.bit_length() > _MAX_INT_BITS:
+        place = where.get(location, shown)
+        raise ConfigError(f"{place}: {brief('.'.join(location))}: a whole number of hundreds of digits")
     for kind in (int, float, str):
         if isinstance(node, kind):
             return kind(node)
@@ -175,4 +216,4 @@ def _display(path: Path) -> str:
         shown = path.resolve().relative_to(Path.cwd())
     except ValueError:
         shown = path
-    return printable(str(shown))
+    return brief(str(shown), 300)

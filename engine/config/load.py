@@ -71,13 +71,9 @@ def validate_as(model: type[AnySection], document: Document) -> AnySection:
         return model.model_validate(document.data)
     except ValidationError as invalid:
         errors = sorted(invalid.errors(), key=lambda error: error["type"] != "extra_forbidden")
-    first_by_field: dict[Location, str] = {}
-    for error in errors:
-        location = _field_location(error, document.data)
-        first_by_field.setdefault(location, describe_error(model, document, error))
-    messages = list(first_by_field.values())
-    more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
-    raise ConfigError(messages[0] + more)
+    fields = {_field_location(error, document.data) for error in errors}
+    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    raise ConfigError(describe_error(model, document, errors[0]) + more)
 
 
 def describe_error(model: type[Section], document: Document, error: ErrorDetails) -> str:

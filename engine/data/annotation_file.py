@@ -202,30 +202,26 @@ def _reason(error: Exception) -> str:
 
 
 def _first_error(path: Path) -> tuple[int, int]:
-    """Line (from 1) and byte offset of the first error, found by feeding ever smaller pieces to a fresh parser."""
+    """Line (from 1) and byte offset of the first error, found by feeding ever smaller pieces to fresh parsers.
+
+    Bytes one by one come last and are few: a parser in the middle of a number looks at all of it with each.
+    """
     with path.open("rb") as file:
         start = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
-        file.seek(start)
-        good = 0
-        parser = _parser()
-        while piece := file.read(_BUFFER):
-            if not _accepts(parser, piece):
-                break
-            good += len(piece)
-        file.seek(start)
-        parser = _parser()
-        lines = 1
-        left = good
-        while left:
-            piece = file.read(min(left, _BUFFER))
-            _accepts(parser, piece)
-            lines += piece.count(b"\n")
-            left -= len(piece)
-        while byte := file.read(1):
-            if not _accepts(parser, byte):
-                break
-            good += 1
-            lines += byte == b"\n"
+        good = lines = 0
+        for size in (_BUFFER, _BUFFER >> 6, 1):
+            file.seek(start)
+            parser = _parser()
+            lines = 1
+            left = good
+            while left:
+                piece = file.read(min(left, _BUFFER))
+                _accepts(parser, piece)
+                lines += piece.count(b"\n")
+                left -= len(piece)
+            while (piece := file.read(size)) and _accepts(parser, piece):
+                good += len(piece)
+                lines += piece.count(b"\n")
     return lines, start + good
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.errors import FilterError
-from engine.format import printable
+from engine.format import brief
 from engine.store.derived import DURATION, level_of, level_scores
 from engine.store.filters import FLAG_KEYS, MOMENT_KEYS, NUMBER_KEYS, TEXT_KEYS, Condition, Term
 from engine.store.models import Experiment, MetricSummary, Run, RunParam, RunTag
@@ -94,7 +94,7 @@ def _column_holds(column: InstrumentedAttribute[Any], term: Term) -> ColumnEleme
     if term.op == "=" and term.key in _CHOICES:
         words = [word.value for word in _CHOICES[term.key]]
         if term.value not in words:
-            raise _wrong(term, f"`{printable(term.value)}` is no {term.key}: {', '.join(words)}")
+            raise _wrong(term, f"`{brief(term.value)}` is no {term.key}: {', '.join(words)}")
     return _text_holds(column, term)
 
 
@@ -106,10 +106,10 @@ def _text_holds(column: InstrumentedAttribute[Any], term: Term) -> ColumnElement
 
 def _number_holds(column: InstrumentedAttribute[Any] | ColumnElement[Any], term: Term) -> ColumnElement[bool]:
     if term.op == "~":
-        raise _wrong(term, f"`~` is for text, `{printable(term.key)}` is a number: use <, <=, >, >= or =")
+        raise _wrong(term, f"`~` is for text, `{brief(term.key)}` is a number: use <, <=, >, >= or =")
     number = _number(term.value)
     if number is None:
-        raise _wrong(term, f"`{printable(term.key)}` is a number, `{printable(term.value)}` is none")
+        raise _wrong(term, f"`{brief(term.key)}` is a number, `{brief(term.value)}` is none")
     return _COMPARE[term.op](column, number)
 
 
@@ -150,7 +150,7 @@ def _span(term: Term) -> tuple[datetime, datetime]:
             return start, start + width
         except (ValueError, OverflowError):
             continue
-    raise _wrong(term, f"`{printable(term.value)}` is no moment: write 2026-01-31 or 2026-01-31T18:30")
+    raise _wrong(term, f"`{brief(term.value)}` is no moment: write 2026-01-31 or 2026-01-31T18:30")
 
 
 def _number(text: str) -> float | None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.errors import FilterError
-from engine.format import printable
+from engine.format import brief, printable
 from engine.store.derived import level_of
 from engine.store.models import MetricSummary, RunParam
 from engine.store.runs import BEST_METRIC
@@ -32,6 +32,8 @@ FLAG_KEYS = ("pinned", "git_dirty")
 SHOWN_AS = {"state": "status", "took": "duration", "note": "notes"}  # what tables call them, for people
 RUN_KEYS = (*TEXT_KEYS, *NUMBER_KEYS, *MOMENT_KEYS, *FLAG_KEYS, "tag")
 STATISTICS = ("last", "min", "max", "best")
+_MAX_LENGTH = 10_000
+_MAX_TERMS = 100  # SQLite takes a thousand nested expressions
 _LESS_IS_BETTER = re.compile(r"loss|error|perplexity|grad|time|seconds")
 _TERM = re.compile(
     r"""\s*(?P<key>"[^"]*"|'[^']*'|[^\s=!<>~"']+)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*"""
@@ -114,13 +116,15 @@ def parse(text: str) -> tuple[Term, ...]:
     Raises:
         FilterError: something that is no term, at its position.
     """
+    if len(text) > _MAX_LENGTH:
+        raise FilterError(f"filter: {len(text):,} characters are more than {_MAX_LENGTH:,}; say it with less")
     terms: list[Term] = []
     at, end = 0, len(text.rstrip())
     while at < end:
         match = _TERM.match(text, at)
         if match is None:
             at += len(text[at:]) - len(text[at:].lstrip())
-            wrong = printable(text[at:].split()[0])
+            wrong = brief(text[at:].split()[0])
             raise FilterError(
                 f"filter, character {at + 1}: `{wrong}` is not `key op value`: "
                 "write name~word, f1_mean>0.6 or tag=best",
@@ -129,6 +133,8 @@ def parse(text: str) -> tuple[Term, ...]:
         key, value = _unquoted(match["key"]), _unquoted(match["value"])
         key = SHOWN_AS.get(key, key)
         terms.append(Term(key, match["op"], value, match.start("key"), match.start("value")))
+        if len(terms) > _MAX_TERMS:
+            raise FilterError(f"filter: more than {_MAX_TERMS} conditions; say it with fewer", match.start())
         at = match.end()
     return tuple(terms)
 
@@ -175,7 +181,7 @@ def unknown_key(name: str, keys: KnownKeys, position: int, use: str) -> FilterEr
     candidates = dict.fromkeys([*RUN_KEYS, "f1_mean", *keys.metrics, *keys.params, *parts])
     near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.4)
     hint = f"did you mean `{printable(near[0])}`?" if near else "`reeltop show RUN` has what there is"
-    return FilterError(f"{use}: no run has `{printable(name)}`: {hint}", position)
+    return FilterError(f"{use}: no run has `{brief(name)}`: {hint}", position)
 
 
 def _resolved(term: Term, keys: KnownKeys) -> Condition:
@@ -198,7 +204,7 @@ def _param_keys(term: Term, keys: KnownKeys) -> tuple[str, ...]:
         raise unknown_key(term.key, keys, term.key_at, where)
     if len(found) > 1:
         raise FilterError(
-            f"{where}: `{printable(term.key)}` may be {', '.join(found)}: say which", term.key_at
+            f"{where}: `{brief(term.key)}` may be {', '.join(found)}: say which", term.key_at
         )
     return tuple(ending) or tuple(key for key in keys.params if key.startswith(f"{found[0]}."))
 
