@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import peers_logs
+from benchmarks.peers import logs
 from benchmarks.recorder import times_back_to_back, times_spaced
 
 LIMIT_SECONDS = 180.0
@@ -20,7 +20,7 @@ _STAMP = struct.Struct("<d")
 
 def caller(peer: str, folder: Path, calls: int) -> dict[str, float]:
     """Microseconds of a call: median and 99th percentile, back to back and with work between."""
-    log, close = peers_logs.WRITERS[peer](folder, "run")
+    log, close = logs.WRITERS[peer](folder, "run")
     for step in range(20):
         log(step)
     figures = {}
@@ -59,7 +59,7 @@ def acknowledged(folder: Path, name: str) -> list[float]:
     return [moment for (moment,) in _STAMP.iter_unpack(data)]
 
 
-def watch(read: Callable[[], peers_logs.Steps], name: str, steps: int) -> dict[int, float]:
+def watch(read: Callable[[], logs.Steps], name: str, steps: int) -> dict[int, float]:
     """When each step of a run could first be read, looked for without pause."""
     seen: dict[int, float] = {}
     until = time.monotonic() + LIMIT_SECONDS
@@ -89,17 +89,17 @@ def main() -> None:
             case "caller":
                 answer = caller(options.peer, options.folder, options.steps)
             case "flood":
-                log, close = peers_logs.WRITERS[options.peer](options.folder, options.name)
+                log, close = logs.WRITERS[options.peer](options.folder, options.name)
                 flood(log, options.folder, options.name, options.steps, options.pause)
                 close()
             case "watch":
-                read = peers_logs.READERS[options.peer](options.folder)
+                read = logs.READERS[options.peer](options.folder)
                 answer = watch(read, options.name, options.steps)
             case "read":
-                found = peers_logs.READERS[options.peer](options.folder)()
+                found = logs.READERS[options.peer](options.folder)()
                 answer = {name: sorted(steps) for name, steps in found.items()}
             case "prepare":
-                peers_logs.prepare(options.peer, options.folder)
+                logs.prepare(options.peer, options.folder)
     options.answer.write_text(json.dumps(answer))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import peers_reeltop, peers_work
+from benchmarks.peers import reeltop, work
 from benchmarks.recorder import VALUES
 
 STORE = "reeltop, the store"
@@ -22,8 +22,8 @@ _NAMES = [f"run-{number}" for number in range(PROCESSES)]
 Row = tuple[str, ...]
 
 
-class Work:
-    """Starts processes of `peers_work` in the environment that has the peer."""
+class Crew:
+    """Starts processes of `benchmarks.peers.work` in the environment that has the peer."""
 
     def __init__(self, peer_python: str) -> None:
         self._peer_python = peer_python
@@ -33,7 +33,7 @@ class Work:
     ) -> "subprocess.Popen[bytes]":
         """The process, in a session of its own."""
         python = sys.executable if peer in HERE else self._peer_python
-        command = [python, "-m", "benchmarks.peers_work", work, peer, str(folder), str(answer)]
+        command = [python, "-m", "benchmarks.peers.work", work, peer, str(folder), str(answer)]
         for name, value in options.items():
             command += [f"--{name}", str(value)]
         with (folder / f"{work}.log").open("ab") as log:
@@ -55,15 +55,15 @@ def _place() -> Iterator[Path]:
         yield Path(folder)
 
 
-def calls(work: Work, peers: Sequence[str], number: int, rounds: int) -> list[Row]:
+def calls(crew: Crew, peers: Sequence[str], number: int, rounds: int) -> list[Row]:
     """Microseconds of a call, each peer in turn in every round; medians, and times reeltop's."""
     samples: dict[str, list[dict[str, float]]] = {peer: [] for peer in peers}
     for _ in range(rounds):
         for peer in peers:
             with _place() as folder:
-                work.ask("prepare", peer, folder)
+                crew.ask("prepare", peer, folder)
                 few = number if peer in HERE or peer == "Trackio" else min(number, 1000)
-                answer = work.ask("caller", peer, folder, steps=few)
+                answer = crew.ask("caller", peer, folder, steps=few)
                 assert isinstance(answer, dict)
                 samples[peer].append(answer)
     medians = {
@@ -81,28 +81,28 @@ def calls(work: Work, peers: Sequence[str], number: int, rounds: int) -> list[Ro
     ]
 
 
-def durable(work: Work, peers: Sequence[str], steps: int, pause: float) -> list[Row]:
+def durable(crew: Crew, peers: Sequence[str], steps: int, pause: float) -> list[Row]:
     """How long after the call another process reads the values; a step every `pause` seconds."""
     rows = []
     for peer in (STORE, *peers):
         with _place() as folder:
             if peer == STORE:
-                writer = peers_reeltop.start(folder, ["run"], steps, pause)
+                writer = reeltop.start(folder, ["run"], steps, pause)
                 _wait(lambda folder=folder: (folder / "run.ready").exists())
                 (folder / "go").touch()
-                seen = peers_work.watch(peers_reeltop.read_store(folder), "run", steps)
+                seen = work.watch(reeltop.read_store(folder), "run", steps)
             else:
-                work.ask("prepare", peer, folder)
+                crew.ask("prepare", peer, folder)
                 answer = folder / "watched.json"
-                watcher = work.start("watch", peer, folder, answer, steps=steps)
-                writer = work.start("flood", peer, folder, folder / "none", steps=steps, pause=pause)
+                watcher = crew.start("watch", peer, folder, answer, steps=steps)
+                writer = crew.start("flood", peer, folder, folder / "none", steps=steps, pause=pause)
                 _wait(lambda folder=folder: (folder / "run.ready").exists())
                 time.sleep(2)  # the watcher has imported what it needs
                 (folder / "go").touch()
                 watcher.wait()
                 seen = {int(step): moment for step, moment in json.loads(answer.read_text()).items()}
             writer.wait()
-            handed = peers_work.acknowledged(folder, "run")
+            handed = work.acknowledged(folder, "run")
             # What comes with the first step is the opening of files.
             lags = sorted(seen[step] - handed[step] for step in seen if step)
             rows.append(
@@ -116,18 +116,18 @@ def durable(work: Work, peers: Sequence[str], steps: int, pause: float) -> list[
     return rows
 
 
-def together(work: Work, peers: Sequence[str], steps: int) -> list[Row]:
+def together(crew: Crew, peers: Sequence[str], steps: int) -> list[Row]:
     """Eight processes log as fast as they can: seconds until they have handed over, until all is read, and losses."""
     rows = []
     for peer in (STORE, *peers):
         with _place() as folder:
-            writers = _start_all(work, peer, folder, steps, 0.0)
+            writers = _start_all(crew, peer, folder, steps, 0.0)
             begin = time.monotonic()
             (folder / "go").touch()
             _wait(lambda folder=folder: all((folder / f"{name}.logged").exists() for name in _NAMES))
             handed = time.monotonic() - begin
             if peer == STORE:
-                read = peers_reeltop.read_store(folder)
+                read = reeltop.read_store(folder)
                 _wait(lambda read=read: _count(read()) == PROCESSES * steps, patience=30)
                 wall = time.monotonic() - begin
                 missing = PROCESSES * steps - _count(read())
@@ -136,7 +136,7 @@ def together(work: Work, peers: Sequence[str], steps: int) -> list[Row]:
             else:
                 failed = [writer.wait() for writer in writers]
                 wall = time.monotonic() - begin
-                missing = PROCESSES * steps - _count(_read(work, peer, folder))
+                missing = PROCESSES * steps - _count(_read(crew, peer, folder))
                 if any(failed):
                     print(f"  {peer}: {sum(map(bool, failed))} of its processes failed")
             rows.append((peer, f"{handed:.2f} s", f"{wall:.2f} s", f"{missing * len(VALUES):,}"))
@@ -144,33 +144,31 @@ def together(work: Work, peers: Sequence[str], steps: int) -> list[Row]:
     return [(*row, f"{float(row[2].split()[0]) / base:.1f}") for row in rows]
 
 
-def killed(work: Work, peers: Sequence[str], *, whole_session: bool, seconds: float = 3.0) -> list[Row]:
+def killed(crew: Crew, peers: Sequence[str], *, whole_session: bool, seconds: float = 3.0) -> list[Row]:
     """Eight processes log 200 steps/s each and are killed: values lost of those whose call had returned."""
     rows = []
     for peer in (STORE, *peers):
         with _place() as folder:
-            writers = _start_all(work, peer, folder, 100_000, 0.005)
+            writers = _start_all(crew, peer, folder, 100_000, 0.005)
             (folder / "go").touch()
             time.sleep(seconds)
-            if peer == STORE:
-                victims = list(peers_reeltop.pids(folder).values())
-            else:
-                victims = [writer.pid for writer in writers]
-            for pid in victims:
+            of_store = peer == STORE
+            victims = reeltop.pids(folder).values() if of_store else [writer.pid for writer in writers]
+            for pid in list(victims):
                 _kill(pid, whole_session=whole_session)
             if peer == STORE:
-                _wait(lambda folder=folder: peers_reeltop.all_ended(folder))
-                found = peers_reeltop.read_store(folder)()
+                _wait(lambda folder=folder: reeltop.all_ended(folder))
+                found = reeltop.read_store(folder)()
                 for writer in writers:
                     writer.wait()
             else:
                 for writer in writers:
                     writer.wait()
                 time.sleep(3)  # a process of the peer's own may still have something to write
-                found = _read(work, peer, folder)
+                found = _read(crew, peer, folder)
             acknowledged = lost = 0
             for name in _NAMES:
-                count = len(peers_work.acknowledged(folder, name))
+                count = len(work.acknowledged(folder, name))
                 acknowledged += count
                 lost += len(set(range(count)) - found.get(name, set()))
             five = len(VALUES)
@@ -179,22 +177,22 @@ def killed(work: Work, peers: Sequence[str], *, whole_session: bool, seconds: fl
 
 
 def _start_all(
-    work: Work, peer: str, folder: Path, steps: int, pause: float
+    crew: Crew, peer: str, folder: Path, steps: int, pause: float
 ) -> list["subprocess.Popen[bytes]"]:
     if peer == STORE:
-        writers = [peers_reeltop.start(folder, _NAMES, steps, pause)]
+        writers = [reeltop.start(folder, _NAMES, steps, pause)]
     else:
-        work.ask("prepare", peer, folder)
+        crew.ask("prepare", peer, folder)
         writers = [
-            work.start("flood", peer, folder, folder / "none", name=name, steps=steps, pause=pause)
+            crew.start("flood", peer, folder, folder / "none", name=name, steps=steps, pause=pause)
             for name in _NAMES
         ]
     _wait(lambda: all((folder / f"{name}.ready").exists() for name in _NAMES), patience=120)
     return writers
 
 
-def _read(work: Work, peer: str, folder: Path) -> dict[str, set[int]]:
-    answer = work.ask("read", peer, folder)
+def _read(crew: Crew, peer: str, folder: Path) -> dict[str, set[int]]:
+    answer = crew.ask("read", peer, folder)
     assert isinstance(answer, dict)
     return {name: set(steps) for name, steps in answer.items()}
 
@@ -210,7 +208,7 @@ def _kill(pid: int, *, whole_session: bool) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _wait(holds: Callable[[], bool], patience: float = peers_work.LIMIT_SECONDS) -> None:
+def _wait(holds: Callable[[], bool], patience: float = work.LIMIT_SECONDS) -> None:
     """Until it holds; whoever called counts what is missing when patience ends."""
     until = time.monotonic() + patience
     while not holds() and time.monotonic() < until:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.peers_logs import Steps
-from benchmarks.peers_work import flood
+from benchmarks.peers.logs import Steps
+from benchmarks.peers.work import flood
 from benchmarks.recorder import VALUES
 from engine.run import run_stage
 from engine.stages.context import RunContext
@@ -18,7 +18,7 @@ from engine.store.runs import create_runs
 from engine.store.views import NewRun
 from engine.workspace import Workspace
 
-COMMAND = (sys.executable, "-m", "benchmarks.peers_reeltop")
+COMMAND = (sys.executable, "-m", "benchmarks.peers.reeltop")
 _FLOOD = "REELTOP_PEERS_FLOOD"
 
 
