@@ -83,9 +83,11 @@ class CheckpointFolder:
         write(partial)
         torch.save(trainer_state, partial / TRAINER_FILE)
         _sync(partial)
-        if final.exists():  # saved before its epoch was evaluated
-            self._remove(final)
-        partial.rename(final)
+        if final.exists():
+            # Saved before its epoch was evaluated, and of the same weights: whole at every moment of the exchange.
+            _exchange(partial, final)
+        else:
+            partial.rename(final)
         _sync_folder(self.folder)
         saved = Saved(step, final)
         self._report(saved, epoch=epoch, kind=kind, f1_mean=f1_mean)
@@ -131,8 +133,9 @@ class CheckpointFolder:
     def _remove_old(self) -> None:
         for saved in self.saved()[: -self.keep]:
             if (self.best is None or saved.step != self.best.step) and not is_pinned(saved.folder):
-                self._remove(saved.folder)
+                # Reported first: a kill in between may leave one that is not listed, never a listed one that is gone.
                 self.recorder.checkpoint_deleted(saved.folder)
+                self._remove(saved.folder)
 
     def _remove(self, folder: Path) -> None:
         # Renamed first: a kill in the middle of the removal must not leave a checkpoint by halves.
@@ -140,6 +143,15 @@ class CheckpointFolder:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Move the files of a folder over those of another, each at once."""
+    for path in sorted(path for path in new.rglob("*") if path.is_file()):
+        target = old / path.relative_to(new)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+    shutil.rmtree(new, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:
