@@ -1,6 +1,7 @@
 """What Launch does in threads: reading configuration files, checking a form, planning the runs of either."""
 
 import math
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from engine.store.views import NewRun, RunRow
 
 _MOST_FILES = 5000
+_GLANCE = 65536  # bytes
 MOST_RUNS = 500
 _MOST_ESTIMATED = 24
 
@@ -76,15 +78,26 @@ class Plan:
 
 
 def find_files(folder: Path) -> tuple[Path, ...]:
-    """Configuration files below `folder`, by name; hidden ones are left out."""
+    """Configuration files below `folder`, of each folder the pipelines first; hidden ones are left out."""
     found = []
     for path in sorted(folder.rglob("*.y*ml")):
         relative = path.relative_to(folder)
         if path.suffix in (".yaml", ".yml") and not any(part.startswith(".") for part in relative.parts):
-            found.append(relative)
+            found.append((relative.parent, not _is_pipeline(path), relative))
         if len(found) == _MOST_FILES:
             break
-    return tuple(found)
+    return tuple(relative for _, _, relative in sorted(found))
+
+
+def _is_pipeline(path: Path) -> bool:
+    """As far as the beginning of the file tells; what it is worth is seen when it is opened."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return re.search(rb"^runs\s*:", file.read(_GLANCE), re.MULTILINE) is not None
+    except OSError:
+        return False
 
 
 def open_file(path: Path) -> Opened:

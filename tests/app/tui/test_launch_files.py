@@ -10,6 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
+from app.tui.forms import find_files
 from app.tui.screens.ask import Ask
 from app.tui.screens.confirm import Confirm
 from app.tui.screens.launch import Launch
@@ -331,3 +332,16 @@ async def test_saving_keeps_what_is_typed_into_other_files_and_names_every_file_
         await settled(pilot, lambda: isinstance(app.screen, Launch))
         await opened(app, pilot, settled, "other.yaml")
         assert row(app, "seed").value == "5"
+
+
+async def test_a_folder_begins_with_its_pipelines(launched: Workspace) -> None:
+    (launched.configs / "zz").mkdir()
+    (launched.configs / "zz" / "whole.yaml").write_text(PIPELINE)
+    (launched.configs / "zz" / "a.yaml").write_text(FILE)
+    (launched.configs / "zz" / "b.yaml").mkdir()
+    assert [str(file) for file in find_files(launched.configs)] == [
+        "model.yaml",
+        "zz/whole.yaml",
+        "zz/a.yaml",
+        "zz/b.yaml",
+    ]
