@@ -12,6 +12,7 @@ from textual.widgets import OptionList
 from app.tui.bindings import bindings
 from app.tui.requests import LiveRuns, Page, Request, SeriesOf, Standings, Summaries, WaitingRuns
 from app.tui.screens.queue_actions import QueueActions
+from app.tui.screens.run_actions import Target
 from app.tui.states import GLYPHS, title
 from app.tui.widgets.alert_line import AlertLine
 from app.tui.widgets.label import Label
@@ -21,7 +22,7 @@ from app.tui.widgets.machine import Machine
 from app.tui.widgets.metric_chart import MetricChart
 from app.tui.widgets.rates_line import RatesLine
 from app.tui.widgets.wait_list import WaitList
-from engine.store.views import MetricSummary, RunPage, RunRow, Series
+from engine.store.views import Intent, MetricSummary, RunPage, RunRow, Series
 
 if TYPE_CHECKING:
     from engine.alerts import Alert
@@ -54,6 +55,7 @@ class Monitor(QueueActions):
         self._answered = False
         self._emptiness: tuple[bool, bool, bool] | None = None
         self._shown: RunRow | None = None
+        self._stopped: RunRow | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Label(_TOO_SMALL, widget_id="too-small")
@@ -102,6 +104,7 @@ class Monitor(QueueActions):
         match request:
             case LiveRuns():
                 live = self.query_one(LiveList)
+                self._know_stopped(live.runs)
                 live.show(self._live)
                 self.query_one(Machine).show_runs(self._live)
                 self._follow()
@@ -138,6 +141,14 @@ class Monitor(QueueActions):
         if self.focused is waiting and waiting.current is not None:
             return waiting.current
         return self.query_one(LiveList).current or waiting.current or self._charted()
+
+    def action_resume_run(self) -> None:
+        """Resume the run under the cursor; where that goes on anyway, the one that was stopped here last."""
+        run = self.current_run()
+        if self._stopped is None or (run is not None and run.status.ended):
+            super().action_resume_run()
+            return
+        self.reeltop.command(self.resuming([Target(self._stopped.id, title(self._stopped))]))
 
     def queued_run(self) -> RunRow | None:
         return self.query_one(WaitList).current
@@ -190,6 +201,16 @@ class Monitor(QueueActions):
     @on(MetricChart.Resized)
     def _other_points_wanted(self) -> None:
         self.ask()
+
+    def _know_stopped(self, before: Sequence[RunRow]) -> None:
+        """Of the runs that are gone since, one that a person has stopped; it is forgotten when it is back."""
+        ids = {run.id for run in self._live}
+        gone = [run for run in before if run.id not in ids and run.intent is not Intent.RUN]
+        if gone:
+            self._stopped = gone[-1]
+            self.notify(f"run {title(gone[-1])} has ended; r goes on with it", markup=False)
+        elif self._stopped is not None and self._stopped.id in ids:
+            self._stopped = None
 
     def _charted(self) -> RunRow | None:
         """The run under the cursor; when nothing runs, the newest with a curve, else the newest."""

@@ -94,9 +94,11 @@ class RunActions(ReeltopScreen):
     def action_resume_run(self) -> None:
         """Queue the runs again, from their last checkpoints."""
         if targets := self._aimed():
-            self.reeltop.command(
-                self._act_on(targets, "resume", "queued again, goes on from its last checkpoint")
-            )
+            self.reeltop.command(self.resuming(targets))
+
+    def resuming(self, targets: Sequence[Target]) -> "Callable[[Store], str]":
+        """The command that queues stopped runs again."""
+        return self._act_on(targets, "resume", "queued again, goes on from its last checkpoint")
 
     def action_delete_run(self) -> None:
         """Ask once, then take the runs out of the list."""

@@ -40,6 +40,11 @@ class LiveList(OptionList):
         index = self.highlighted
         return self._runs[index] if index is not None and index < len(self._runs) else None
 
+    @property
+    def runs(self) -> tuple[RunRow, ...]:
+        """The runs that are listed."""
+        return self._runs
+
     def show(self, runs: tuple[RunRow, ...]) -> None:
         """Show the live runs, newest first."""
         ordered = tuple(sorted(runs, key=lambda run: -run.id))

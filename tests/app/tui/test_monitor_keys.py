@@ -21,7 +21,7 @@ from engine.store.database import Store
 from engine.store.ingest import ingest
 from engine.store.queries import live_runs, run_row
 from engine.store.runs import create_runs
-from engine.store.views import Status
+from engine.store.views import Intent, Status
 from engine.workspace import Workspace
 
 
@@ -130,6 +130,26 @@ async def test_r_resumes_the_run_that_was_stopped_last(
         await pilot.press("r")
         await settled(pilot, lambda: run_row(store, run_id).status is Status.QUEUED)
         await settled(pilot, lambda: lines(app, WaitList))
+
+
+async def test_r_goes_on_with_the_run_that_was_stopped_here_while_another_runs(
+    workspace: Workspace, store: Store, settled: Callable, supervisors: list[Workspace]
+) -> None:
+    stopped, other = create_runs(store, [new_run("stopped"), new_run("other")])
+    train(store, stopped, steps=120)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        await pilot.press("s", "y")
+        await settled(pilot, lambda: run_row(store, stopped).intent is Intent.STOP)
+        await settled(pilot, lambda: "stopping" in lines(app, LiveList)[0])
+        end(store, stopped, Status.STOPPED)
+        train(store, other, steps=50)
+        await settled(pilot, lambda: "other" in "".join(lines(app, LiveList)))
+        await settled(pilot, lambda: "stopped" not in "".join(lines(app, LiveList)))
+        assert any("r goes on with it" in note.message for note in app._notifications)
+        await pilot.press("r")
+        await settled(pilot, lambda: run_row(store, stopped).status is Status.QUEUED)
 
 
 @pytest.mark.parametrize("size", [(20, 5), (40, 8), (60, 12), (80, 24), (120, 30), (200, 50), (300, 80)])
