@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong usage or bad input (one line says
 """
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from app.cli_data import data_verbs
 from app.cli_edits import edits
 from app.cli_options import Json, Run, Set
 from engine.errors import ReeltopError
+from engine.format import printable
 from engine.workspace import STORE_VARIABLE, WORKSPACE_VARIABLE, Workspace
 
 app = typer.Typer(
@@ -28,19 +30,21 @@ for group in (data_verbs, acts, edits):
 
 def main() -> None:
     """Run the command line; a person's mistake ends in one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show is no reason to end
     try:
         app()
     except ReeltopError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error), keep_newlines=True)}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(
-            f"error: {place}{error.strerror or error}; make it usable or name another place", file=sys.stderr
-        )
+        told = printable(f"{place}{error.strerror or error}")
+        print(f"error: {told}; make it usable or name another place", file=sys.stderr)
         sys.exit(2)
 
 

@@ -74,17 +74,23 @@ def _print_from(
 
 
 def _seek_last_lines(file: BinaryIO, lines: int) -> None:
-    """Put the file at the start of its last `lines` lines, reading backwards in pieces."""
-    end = position = file.seek(0, os.SEEK_END)
-    tail = b""
-    while position > 0 and tail.count(b"\n") <= lines:
+    """Put the file at the start of its last `lines` lines, reading backwards in pieces of which none is kept."""
+    position = end = file.seek(0, os.SEEK_END)
+    wanted = lines
+    while position > 0:
         start = max(0, position - _PIECE)
         file.seek(start)
-        tail = file.read(position - start) + tail
+        piece = file.read(position - start)
+        if position == end and not piece.endswith(b"\n"):
+            wanted -= 1  # the last line has no end yet
+        found = len(piece)
+        while (found := piece.rfind(b"\n", 0, found)) >= 0:
+            if wanted <= 0:
+                file.seek(start + found + 1)
+                return
+            wanted -= 1
         position = start
-    before = tail.rstrip(b"\n").split(b"\n")[:-lines] if lines else [tail]
-    skipped = sum(len(line) + 1 for line in before)
-    file.seek(min(end, end - len(tail) + skipped))
+    file.seek(0 if lines else end)
 
 
 def _shown(piece: bytes) -> str:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.events import Click
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -58,13 +60,14 @@ class Choice(Widget, can_focus=True):
         self._take(self._words[first : last + 1])
 
     def on_click(self, event: Click) -> None:
-        position = event.get_content_offset(self)
+        if (position := event.get_content_offset(self)) is None:
+            return
+        lines = self._lines(self.content_size.width)
         x = 0
-        for index, word in enumerate(self._words):
-            length = len(_shown(word)) + 3
-            if position is not None and x <= position.x < x + length:
+        for index in lines[position.y] if position.y < len(lines) else ():
+            if x <= position.x < x + _length(self._words[index]):
                 self._click(index, several=event.ctrl)
-            x += length
+            x += _length(self._words[index])
 
     def _click(self, index: int, *, several: bool) -> None:
         word = self._words[index]
@@ -78,17 +81,41 @@ class Choice(Widget, can_focus=True):
     def _take(self, words: Sequence[str]) -> None:
         self.value = words[0] if len(words) == 1 else ", ".join(word or _NOTHING for word in words)
 
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return sum(map(_length, self._words))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._lines(width))
+
     def render(self) -> Content:
         chosen = self.chosen
-        return Content.assemble(
-            *(
-                (
-                    f"{'●' if word in chosen else '○'} {_shown(word)} ",
-                    "bold" if word in chosen else "$foreground-muted",
+        return Content("\n").join(
+            Content.assemble(
+                *(
+                    (f"● {_shown(word)} ", "bold")
+                    if word in chosen
+                    else (f"○ {_shown(word)} ", "$foreground-muted")
+                    for word in (self._words[index] for index in line)
                 )
-                for word in self._words
             )
+            for line in self._lines(self.content_size.width)
         )
+
+    def _lines(self, width: int) -> list[list[int]]:
+        """Places of the words of each line; one that is too long for a line has it alone."""
+        lines: list[list[int]] = [[]]
+        x = 0
+        for index, word in enumerate(self._words):
+            if lines[-1] and x + _length(word) > width:
+                lines.append([])
+                x = 0
+            lines[-1].append(index)
+            x += _length(word)
+        return lines
+
+
+def _length(word: str) -> int:
+    return cell_len(_shown(word)) + 3
 
 
 def _shown(word: str) -> str:

@@ -17,7 +17,7 @@ from engine.format import printable, setting
 if TYPE_CHECKING:
     from engine.config.fields import FieldSpec
 
-_MOST_WORDS = 4
+_MOST_WORDS = 6
 _INPUTS = "inputs."
 
 
@@ -54,7 +54,9 @@ class FieldRow(HorizontalGroup):
 
     def compose(self) -> ComposeResult:
         yield Label(printable(self.spec.name), classes="field-name")
-        yield self._editor()
+        editor = self._editor()
+        self.set_class(isinstance(editor, Choice), "-choice")
+        yield editor
         yield Label("", classes="field-note")
 
     def on_mount(self) -> None:

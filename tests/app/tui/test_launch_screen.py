@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from textual.app import App, ComposeResult
 from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
@@ -191,3 +192,29 @@ async def test_the_palette_opens_runs_and_configs(
         await pilot.press("enter")
         await settled(pilot, lambda: isinstance(app.screen, Launch) and app.screen.is_mounted)
         await settled(pilot, lambda: "extract.yaml" in str(app.screen.query_one(ConfigForm).border_title))
+
+
+class Words(App[None]):
+    """Five words where there is no room for them in a line."""
+
+    CSS = "Choice { width: 24; height: auto; }"
+
+    def compose(self) -> ComposeResult:
+        yield Choice(("equal", "given", "bagged", "greedy", "coordinate"), "bagged")
+
+
+async def test_choices_that_do_not_fit_a_line_go_on_in_the_next_and_are_clicked_there() -> None:
+    app = Words()
+    async with app.run_test(size=(40, 10)) as pilot:
+        choice = app.query_one(Choice)
+        assert [line.text.rstrip() for line in map(choice.render_line, range(choice.size.height))] == [
+            "○ equal ○ given",
+            "● bagged ○ greedy",
+            "○ coordinate",
+        ]
+        await pilot.click(Choice, offset=(10, 1))
+        assert choice.value == "greedy"
+        await pilot.click(Choice, offset=(2, 2))
+        assert choice.value == "coordinate"
+        await pilot.click(Choice, offset=(20, 2))
+        assert choice.value == "coordinate"
