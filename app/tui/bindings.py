@@ -65,6 +65,7 @@ TABLE: dict[str, tuple[Binding, ...]] = {
         Binding("s", "sort", "sort", id="runs.sort", tooltip="by the next column"),
         Binding("S", "reverse", "reverse", show=False, id="runs.reverse", tooltip="sort the other way round"),
         Binding("o", "order", "sort by ...", show=False, id="runs.order", tooltip="any setting, metric or score"),
+        Binding("b", "best", "best first", id="runs.best", tooltip="the highest F1-mean on top, the cursor on it"),
         Binding("c", "columns", "columns", id="runs.columns", tooltip="add, remove and move columns"),
         Binding("space", "mark", "mark", key_display="space", id="runs.mark",
                 tooltip="mark the run, or all of a group; again: unmark"),

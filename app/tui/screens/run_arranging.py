@@ -54,6 +54,11 @@ class RunArranging(RunMarking):
         """Sort by anything that runs have."""
         self._pick("Sort by", self._view.sort.removeprefix("-"), self._sort_by)
 
+    def action_best(self) -> None:
+        """The best score on top, and the cursor there."""
+        self._change(self._view.but(sort="-f1_mean", group=""))
+        self.query_one(RunTable).forget_cursor()
+
     def action_group(self) -> None:
         """Groups by anything that runs have; no groups where there are."""
         if self._view.group:

@@ -148,6 +148,10 @@ class RunTable(ScrollView, can_focus=True):
         self._adopt(before)
         self.refresh()
 
+    def forget_cursor(self) -> None:
+        """Let the cursor be on the first line of what is shown anew, wherever its run stands there."""
+        self._cursor_on = None
+
     def select(self, index: int) -> None:
         """Put the cursor on a line."""
         before = self.current_line

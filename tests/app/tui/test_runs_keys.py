@@ -41,6 +41,19 @@ async def test_space_marks_and_marks_survive_sorting_and_filtering(
         assert "marked" not in str(table(app).border_subtitle)
 
 
+async def test_b_puts_the_best_on_top_and_the_cursor_on_it(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot, settled, 4)
+        assert app.screen.current_run().name == "model-2"
+        await pilot.press("b")
+        await settled(pilot, lambda: order(app)[:2] == ["model-3", "model-1"])
+        await settled(pilot, lambda: app.screen.current_run().name == "model-3")
+        assert "by f1_mean ▼" in str(table(app).border_title)
+
+
 async def test_a_marks_what_the_filter_leaves_and_takes_it_away_again(
     workspace: Workspace, store: Store, settled: Callable
 ) -> None:
