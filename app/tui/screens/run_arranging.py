@@ -56,8 +56,12 @@ class RunArranging(RunMarking):
 
     def action_best(self) -> None:
         """The best score on top, and the cursor there."""
-        self._change(self._view.but(sort="-f1_mean", group=""))
-        self.query_one(RunTable).forget_cursor()
+        table, view = self.query_one(RunTable), self._view.but(sort="-f1_mean", group="")
+        if view == self._view:
+            table.action_first()
+            return
+        self._change(view)
+        table.forget_cursor()
 
     def action_group(self) -> None:
         """Groups by anything that runs have; no groups where there are."""

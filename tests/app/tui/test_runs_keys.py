@@ -52,6 +52,8 @@ async def test_b_puts_the_best_on_top_and_the_cursor_on_it(
         await settled(pilot, lambda: order(app)[:2] == ["model-3", "model-1"])
         await settled(pilot, lambda: app.screen.current_run().name == "model-3")
         assert "by f1_mean ▼" in str(table(app).border_title)
+        await pilot.press("down", "down", "b")
+        assert app.screen.current_run().name == "model-3"
 
 
 async def test_a_marks_what_the_filter_leaves_and_takes_it_away_again(
