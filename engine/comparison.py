@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from engine.class_report import best_evaluation
 from engine.errors import DataError, RunError
 from engine.store.views import ClassScore, EvaluationRow, MetricSummary, RunDetail, RunRow
 from engine.workspace import Workspace
@@ -154,7 +155,8 @@ def class_names(workspace: Workspace, store: "Store", run_ids: Sequence[int]) ->
 def _compared(store: "Store", detail: RunDetail) -> ComparedRun:
     from engine.store.queries import class_scores
 
-    best = best_evaluation(detail.evaluations)
+    passes = [one for one in detail.evaluations if one.split == "val"]
+    best = best_evaluation(passes) or (passes[-1] if passes else None)
     return ComparedRun(
         run=detail.run,
         evaluation=best,
@@ -162,13 +164,6 @@ def _compared(store: "Store", detail: RunDetail) -> ComparedRun:
         metrics=detail.metrics,
         steps_per_epoch=_steps_per_epoch(detail),
     )
-
-
-def best_evaluation(evaluations: Sequence[EvaluationRow]) -> EvaluationRow | None:
-    """The validation pass of the highest F1-mean; the last one where none has any."""
-    passes = [one for one in evaluations if one.split == "val"]
-    scored = [one for one in passes if math.isfinite(one.f1_mean)]
-    return max(scored, key=lambda one: one.f1_mean) if scored else passes[-1] if passes else None
 
 
 def _steps_per_epoch(detail: RunDetail) -> float | None:
