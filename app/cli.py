@@ -32,7 +32,9 @@ def main() -> None:
     """Run the command line; a person's mistake ends in one line and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show is no reason to end
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a name that a terminal cannot show is no reason to end
     try:
         app()
     except ReeltopError as error:

@@ -76,6 +76,8 @@ def _print_from(
 def _seek_last_lines(file: BinaryIO, lines: int) -> None:
     """Put the file at the start of its last `lines` lines, reading backwards in pieces of which none is kept."""
     position = end = file.seek(0, os.SEEK_END)
+    if not lines:
+        return
     wanted = lines
     while position > 0:
         start = max(0, position - _PIECE)
@@ -90,7 +92,7 @@ def _seek_last_lines(file: BinaryIO, lines: int) -> None:
                 return
             wanted -= 1
         position = start
-    file.seek(0 if lines else end)
+    file.seek(0)
 
 
 def _shown(piece: bytes) -> str:

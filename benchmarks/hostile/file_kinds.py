@@ -19,8 +19,7 @@ from engine.data.frames import FrameFolder, Preprocess, decode
 from engine.data.predictions import Predictions
 from engine.errors import DataError
 from engine.store.database import Store
-from engine.store.listing import list_runs
-from engine.store.queries import run_detail
+from engine.store.queries import list_runs, run_detail
 from engine.supervisor.rebuild import rebuild
 from engine.workspace import Workspace
 
@@ -95,7 +94,7 @@ def _predictions(parts: dict[str, bytes | None], folder: Path) -> None:
         opened = Predictions.open(folder)
         mean = np.asarray(opened.probabilities, np.float32)
         assert all(isinstance(video, str) for video in opened.ids)
-        assert np.isfinite(mean).all()
+        assert mean.shape == (len(opened.ids), len(opened.taxonomy.codes))
         if opened.labels is not None and len(opened.taxonomy.codes):
             known = opened.labels >= 0
             confusion(opened.taxonomy, opened.labels[known], mean.argmax(axis=1)[known])
@@ -106,7 +105,9 @@ def _checkpoint(parts: dict[str, bytes], folder: Path) -> None:
     from engine.models.checkpoint import load_classifier, load_vision_tower, read_weights
 
     _write(folder, parts)
-    (folder / "evil.py").write_text("open('executed', 'w')\nclass Config: ...\nclass Model: ...\nclass Tokenizer: ...\n")
+    (folder / "evil.py").write_text(
+        "open('executed', 'w')\nclass Config: ...\nclass Model: ...\nclass Tokenizer: ...\n"
+    )
     with nothing_else(folder):
         with held():
             read_weights(folder)

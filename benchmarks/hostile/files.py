@@ -22,7 +22,10 @@ def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
     data = bytearray(draw(whole))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, max(0, len(data) - 1)))
-        piece = draw(st.binary(max_size=4) | st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\xff" * 8, b"\x7f\xff\xff\xff"]))
+        piece = draw(
+            st.binary(max_size=4)
+            | st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\xff" * 8, b"\x7f\xff\xff\xff"])
+        )
         match draw(st.integers(0, 3)):
             case 0:
                 data[at : at + len(piece)] = piece
@@ -48,7 +51,13 @@ class Harm:
 def image(mode: str = "RGB", size: tuple[int, int] = (12, 9), kind: str = "JPEG", **options: Any) -> bytes:
     """A small image of any mode that the format has."""
     out = io.BytesIO()
-    Image.new(mode, size, None if mode in ("1", "I", "I;16", "F", "L", "P") else tuple(range(60, 60 + 40 * len(mode), 40))[: len(mode)]).save(out, kind, **options)
+    Image.new(
+        mode,
+        size,
+        None
+        if mode in ("1", "I", "I;16", "F", "L", "P")
+        else tuple(range(60, 60 + 40 * len(mode), 40))[: len(mode)],
+    ).save(out, kind, **options)
     return out.getvalue()
 
 
@@ -62,7 +71,8 @@ def png_header(width: int, height: int, *, depth: int = 8, colour: int = 2) -> b
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
 
 
-def _animated() -> bytes:
+def animation() -> bytes:
+    """A GIF of three pictures."""
     out = io.BytesIO()
     frames = [Image.new("P", (9, 9), number) for number in range(3)]
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
@@ -86,13 +96,22 @@ IMAGES = (
     image("RGB", kind="WEBP"),
     image("RGB", (1, 4000), kind="PNG"),
     image("RGB", (4000, 1)),
-    _animated(),
-    *(png_header(*size) for size in ((0, 0), (0, 9), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1), (8000, 8000), (65500, 2))),
+    animation(),
+    *(
+        png_header(*size)
+        for size in ((0, 0), (0, 9), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1), (8000, 8000), (65500, 2))
+    ),
     png_header(9, 9, depth=16, colour=7),
 )
+POSTSCRIPT = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(executed) (w) file closefile\n%%EOF\n"
+)
 OTHER_FILES = (
-    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(executed) (w) file closefile\n%%EOF\n",
-    b"\xc5\xd0\xd3\xc6" + struct.pack("<II", 30, 40) + b"\0" * 18 + b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    POSTSCRIPT,
+    b"\xc5\xd0\xd3\xc6"
+    + struct.pack("<II", 30, 40)
+    + b"\0" * 18
+    + b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     b"GIF89a",
     b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
     b"II*\0" + b"\xff" * 40,
@@ -106,7 +125,11 @@ OTHER_FILES = (
 
 def images() -> st.SearchStrategy[bytes]:
     """Images of every mode, whole or damaged, and files that are none."""
-    return damaged(st.sampled_from(IMAGES)) | st.sampled_from([*OTHER_FILES, _text_bomb()]) | st.binary(max_size=100)
+    return (
+        damaged(st.sampled_from(IMAGES))
+        | st.sampled_from([*OTHER_FILES, _text_bomb()])
+        | st.binary(max_size=100)
+    )
 
 
 # --- arrays and zips
@@ -134,10 +157,56 @@ _HEADERS = (
     "%s",
 )
 _HEADER_PARTS = (
-    *("2, 3", "-1, 3", "2**9, 3", "9" * 30 + ", 3", "0, 0", "2, -3", "True, 3", "2,", "", "'a', 3", "2, 3, 4", "[2], 3"),
-    *("'O'", "'|O'", "'V9'", "[('a', '<f2')]", "'<U9'", "'<m8[s]'", "'<f2' * 9", "None", "()", "{}", "''", "'\\x00'"),
-    *("__import__('os').system('touch executed')", "(" * 500, "[" * 90 + "]" * 90, "'" + "x" * 9000, "\n" * 50, "1L, 3", "'''"),
-    *("\ud800", "# x\n", "\\", "\x00", "\t \f", "9e99, 3", "(yield)", "lambda: 0", "2, 3)} #", "0x, 3", "  1\n 2"),
+    *(
+        "2, 3",
+        "-1, 3",
+        "2**9, 3",
+        "9" * 30 + ", 3",
+        "0, 0",
+        "2, -3",
+        "True, 3",
+        "2,",
+        "",
+        "'a', 3",
+        "2, 3, 4",
+        "[2], 3",
+    ),
+    *(
+        "'O'",
+        "'|O'",
+        "'V9'",
+        "[('a', '<f2')]",
+        "'<U9'",
+        "'<m8[s]'",
+        "'<f2' * 9",
+        "None",
+        "()",
+        "{}",
+        "''",
+        "'\\x00'",
+    ),
+    *(
+        "__import__('os').system('touch executed')",
+        "(" * 500,
+        "[" * 90 + "]" * 90,
+        "'" + "x" * 9000,
+        "\n" * 50,
+        "1L, 3",
+        "'''",
+    ),
+    *(
+        "\ud800",
+        "# x\n",
+        "\\",
+        "\x00",
+        "\t \f",
+        "9e99, 3",
+        "(yield)",
+        "lambda: 0",
+        "2, 3)} #",
+        "0x, 3",
+        "  1\n 2",
+    ),
 )
 
 
@@ -199,8 +268,26 @@ def _flagged(data: bytes, flag: int) -> bytes:
 
 
 MEMBER_NAMES = (
-    *("1.jpg", "2.jpg", "1.npy", "a/1.jpg", "../../../escaped.jpg", "/escaped.jpg", "..\\escaped.jpg", "C:\\escaped.jpg"),
-    *("\x1b[31m.jpg", "\u202e.jpg", "a\0b.jpg", ".jpg", "dir/", "dir.jpg/", "x" * 4000 + ".jpg", "9" * 900 + ".jpg"),
+    *(
+        "1.jpg",
+        "2.jpg",
+        "1.npy",
+        "a/1.jpg",
+        "../../../escaped.jpg",
+        "/escaped.jpg",
+        "..\\escaped.jpg",
+        "C:\\escaped.jpg",
+    ),
+    *(
+        "\x1b[31m.jpg",
+        "\u202e.jpg",
+        "a\0b.jpg",
+        ".jpg",
+        "dir/",
+        "dir.jpg/",
+        "x" * 4000 + ".jpg",
+        "9" * 900 + ".jpg",
+    ),
     *("../../../escaped.npy", "/escaped.npy", "x.zip", "con.jpg", "a.jpg\n.jpg"),
 )
 
@@ -222,7 +309,10 @@ def zips(content: st.SearchStrategy[bytes], name: str) -> st.SearchStrategy[byte
 def flat_bomb(name: str, gibibytes: int) -> bytes:
     """A zip of some kilobytes a gibibyte, of one member that unpacks to as many zeros."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_BZIP2) as archive, archive.open(name, "w", force_zip64=True) as member:
+    with (
+        zipfile.ZipFile(out, "w", zipfile.ZIP_BZIP2) as archive,
+        archive.open(name, "w", force_zip64=True) as member,
+    ):
         for _ in range(gibibytes << 4):
             member.write(bytes(64 << 20))
     return out.getvalue()
@@ -248,30 +338,91 @@ feature_parts = st.fixed_dictionaries(
                 b"\xff",
             ]
         ),
-        "ids.npy": st.sampled_from([npy(np.array(["a", "b"])), npy(np.array(["b", "a"])), npy(np.array("a")), npy(np.zeros(2))])
+        "ids.npy": st.sampled_from(
+            [npy(np.array(["a", "b"])), npy(np.array(["b", "a"])), npy(np.array("a")), npy(np.zeros(2))]
+        )
         | arrays(),
         "offsets.npy": st.sampled_from(
-            [npy(np.array([0, 2])), npy(np.array([0, 2**62])), npy(np.array([-9, 1])), npy(np.array([0.0, 2.0])), npy(np.array(["0", "2"]))]
+            [
+                npy(np.array([0, 2])),
+                npy(np.array([0, 2**62])),
+                npy(np.array([-9, 1])),
+                npy(np.array([0.0, 2.0])),
+                npy(np.array(["0", "2"])),
+            ]
         ),
         "counts.npy": st.sampled_from(
-            [npy(np.array([2, 1])), npy(np.array([2**62, 1])), npy(np.array([-1, 4])), npy(np.array([np.nan, 1])), npy(np.array([[2], [1]]))]
+            [
+                npy(np.array([2, 1])),
+                npy(np.array([2**62, 1])),
+                npy(np.array([-1, 4])),
+                npy(np.array([np.nan, 1])),
+                npy(np.array([[2], [1]])),
+            ]
         ),
-        "frames.f16": st.sampled_from([np.ones((3, 4), np.float16).tobytes(), b"", b"\0" * 23, np.full((3, 4), np.nan, np.float16).tobytes()]),
+        "frames.f16": st.sampled_from(
+            [
+                np.ones((3, 4), np.float16).tobytes(),
+                b"",
+                b"\0" * 23,
+                np.full((3, 4), np.nan, np.float16).tobytes(),
+            ]
+        ),
     }
 )
 
 _TAXONOMY = {"codes": ["0101", "0102"], "names": {"01": "x"}}
 prediction_parts = st.fixed_dictionaries(
     {
-        "ids.json": st.sampled_from([b'["a", "b"]', b"[1, 2]", b'"ab"', b'{"a": 1, "b": 2}', b"[[], {}]", b"[" * 100_000, b"3", b'["a", "a"]', b"[]"]),
+        "ids.json": st.sampled_from(
+            [
+                b'["a", "b"]',
+                b"[1, 2]",
+                b'"ab"',
+                b'{"a": 1, "b": 2}',
+                b"[[], {}]",
+                b"[" * 100_000,
+                b"3",
+                b'["a", "a"]',
+                b"[]",
+            ]
+        ),
         "taxonomy.json": st.sampled_from([json.dumps(_TAXONOMY).encode()] * 4)
-        | st.sampled_from([b"[]", b"{}", b'{"codes": 1}', b'{"codes": ["01", 2]}', b'{"codes": [null, "x"]}', b'{"codes": "ab"}', b'{"codes": ["0101", "0102"], "names": [1]}', b"[" * 100_000, b'{"codes": [["0101"]]}', b'{"codes": ["\\u001b"]}']),
+        | st.sampled_from(
+            [
+                b"[]",
+                b"{}",
+                b'{"codes": 1}',
+                b'{"codes": ["01", 2]}',
+                b'{"codes": [null, "x"]}',
+                b'{"codes": "ab"}',
+                b'{"codes": ["0101", "0102"], "names": [1]}',
+                b"[" * 100_000,
+                b'{"codes": [["0101"]]}',
+                b'{"codes": ["\\u001b"]}',
+            ]
+        ),
         "probabilities.npy": st.sampled_from(
-            [npy(np.full((2, 2), 0.5, np.float16)), npy(np.full((2, 2), np.nan, np.float16)), npy(np.array([["a", "b"], ["c", "d"]])), npy(np.ones((2, 2), complex))]
+            [
+                npy(np.full((2, 2), 0.5, np.float16)),
+                npy(np.full((2, 2), np.nan, np.float16)),
+                npy(np.array([["a", "b"], ["c", "d"]])),
+                npy(np.ones((2, 2), complex)),
+            ]
         )
         | arrays(),
         "labels.npy": st.sampled_from(
-            [None, npy(np.array([0, 1])), npy(np.array([0, 99])), npy(np.array([-5, 0])), npy(np.array([0.5, np.nan])), npy(np.array(["a", "b"])), npy(np.int64(0)), npy(np.array([[0], [1]])), npy_header("{'descr': '<i8', 'fortran_order': False, 'shape': (90000000000000,)}")]
+            [
+                None,
+                npy(np.array([0, 1])),
+                npy(np.array([0, 99])),
+                npy(np.array([-5, 0])),
+                npy(np.array([0.5, np.nan])),
+                npy(np.array(["a", "b"])),
+                npy(np.int64(0)),
+                npy(np.array([[0], [1]])),
+                npy_header("{'descr': '<i8', 'fortran_order': False, 'shape': (90000000000000,)}"),
+            ]
         ),
         "meta.json": st.sampled_from([b"{}", b"[]", b"3", b'{"fold": "x"}', b"{", b"[" * 100_000]),
     }
@@ -306,12 +457,23 @@ WEIGHTS = (
     b"",
     b"\0" * 7,
 )
-weights_files = st.sampled_from(WEIGHTS) | damaged(st.sampled_from(WEIGHTS[:1])) | st.binary(max_size=64)
+weights_files = (
+    st.just(WEIGHTS[0])
+    | st.sampled_from(WEIGHTS)
+    | damaged(st.sampled_from(WEIGHTS[:1]))
+    | st.binary(max_size=64)
+)
 
-_TEXT_CONFIG = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-_SPEC: dict[str, Any] = {
+TEXT_CONFIG = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+}
+SPEC: dict[str, Any] = {
     "kind": "single_stream",
-    "text_config": _TEXT_CONFIG,
+    "text_config": TEXT_CONFIG,
     "vision_config": None,
     "frame_size": 8,
     "pooling": "masked_mean",
@@ -325,9 +487,13 @@ _SPEC: dict[str, Any] = {
 }
 _REMOTE = {"AutoConfig": "evil.Config", "AutoModel": "evil.Model", "AutoTokenizer": ["evil.Tokenizer", None]}
 _SPEC_CHANGES: tuple[dict[str, Any], ...] = (
-    *({key: value} for key in _SPEC for value in (None, [], {}, "x", -1, 2**70, 1e999)),
-    *({"text_config": _TEXT_CONFIG | {key: value}} for key in _TEXT_CONFIG for value in (0, -1, 2**31, 2**62, "x", None, 1e9)),
-    {"text_config": _TEXT_CONFIG | {"auto_map": _REMOTE}},
+    *({key: value} for key in SPEC for value in (None, [], {}, "x", -1, 2**70, 1e999)),
+    *(
+        {"text_config": TEXT_CONFIG | {key: value}}
+        for key in TEXT_CONFIG
+        for value in (0, -1, 2**31, 2**62, "x", None, 1e9)
+    ),
+    {"text_config": TEXT_CONFIG | {"auto_map": _REMOTE}},
     {"vision_config": {"model_type": "evil", "auto_map": _REMOTE}},
     {"vision_config": {"model_type": "clip_vision_model", "auto_map": _REMOTE}},
     {"vision_config": {"model_type": "clip_vision_model", "hidden_size": 2**40}},
@@ -339,36 +505,51 @@ _SPEC_CHANGES: tuple[dict[str, Any], ...] = (
     {"unknown": 1},
     {"video_layers": 10**9, "kind": "two_stream"},
 )
-specs = st.sampled_from(_SPEC_CHANGES).map(lambda change: json.dumps(_SPEC | change).encode()) | st.sampled_from(
-    [b"[]", b"{}", b"\xff", b"[" * 100_000, b"", b'{"a": ' + b"9" * 5000 + b"}", json.dumps(_SPEC).encode()]
+specs = st.sampled_from(_SPEC_CHANGES).map(
+    lambda change: json.dumps(SPEC | change).encode()
+) | st.sampled_from(
+    [b"[]", b"{}", b"\xff", b"[" * 100_000, b"", b'{"a": ' + b"9" * 5000 + b"}", json.dumps(SPEC).encode()]
 )
 trainer_files = (
-    st.sampled_from([pickle.dumps(Harm()), pickle.dumps({"a": 1}), pickle.dumps([Harm()], 0), b"", b"\x80\x02.", b"PK\x03\x04", b"not"])
+    st.sampled_from(
+        [
+            pickle.dumps(Harm()),
+            pickle.dumps({"a": 1}),
+            pickle.dumps([Harm()], 0),
+            b"",
+            b"\x80\x02.",
+            b"PK\x03\x04",
+            b"not",
+        ]
+    )
     | st.binary(max_size=60)
     | st.binary(max_size=40).map(lambda data: b"\x80\x02" + data + b".")
     | st.builds(
-        lambda data: zipped([("archive/data.pkl", data), ("archive/version", b"3\n"), ("archive/data/0", b"\0" * 16)], zipfile.ZIP_STORED),
-        st.sampled_from([pickle.dumps(Harm(), 2), pickle.dumps({"a": [1]}, 2), b"\x80\x02."]) | st.binary(max_size=60),
+        lambda data: zipped(
+            [("archive/data.pkl", data), ("archive/version", b"3\n"), ("archive/data/0", b"\0" * 16)],
+            zipfile.ZIP_STORED,
+        ),
+        st.sampled_from([pickle.dumps(Harm(), 2), pickle.dumps({"a": [1]}, 2), b"\x80\x02."])
+        | st.binary(max_size=60),
     )
 )
 
 # --- records and manifests
 
-record_files = (
-    st.binary(max_size=400)
-    | st.lists(
-        st.builds(
-            lambda magic, length, crc, payload: (
-                magic + struct.pack("<II", (len(payload) if length is None else length), (zlib.crc32(payload) ^ crc)) + payload
-            ),
-            st.sampled_from([b"\xa7RT1"] * 4 + [b"\xa7RT2", b"\0\0\0\0"]),
-            st.sampled_from([None, None, None, 0, 2**32 - 1, (16 << 20) + 1, 16 << 20, 3]),
-            st.sampled_from([0, 0, 0, 1]),
-            st.deferred(lambda: payloads),
+record_files = st.binary(max_size=400) | st.lists(
+    st.builds(
+        lambda magic, length, crc, payload: (
+            magic
+            + struct.pack("<II", (len(payload) if length is None else length), (zlib.crc32(payload) ^ crc))
+            + payload
         ),
-        max_size=6,
-    ).map(b"".join)
-)
+        st.sampled_from([b"\xa7RT1"] * 4 + [b"\xa7RT2", b"\0\0\0\0"]),
+        st.sampled_from([None, None, None, 0, 2**32 - 1, (16 << 20) + 1, 16 << 20, 3]),
+        st.sampled_from([0, 0, 0, 1]),
+        st.deferred(lambda: payloads),
+    ),
+    max_size=6,
+).map(b"".join)
 
 
 def _packed(value: Any) -> bytes:
@@ -380,14 +561,39 @@ def _packed(value: Any) -> bytes:
         return b"\xc1"
 
 
-_record_values = words | numbers | st.dictionaries(words, numbers | words, max_size=3) | st.lists(numbers, max_size=2)
+_record_values = (
+    words | numbers | st.dictionaries(words, numbers | words, max_size=3) | st.lists(numbers, max_size=2)
+)
 _RECORDS: tuple[dict[str, Any], ...] = (
     {"type": "metrics", "time": 1.0, "step": 1, "values": {"a": 1.0}},
     {"type": "progress", "time": 1.0, "done": 1, "total": 2, "unit": "step"},
-    {"type": "evaluation", "time": 1.0, "step": 1, "split": "val", "f1_mean": 0.5, "levels": [{"level": 1, "f1_micro": 0.5, "f1_macro": 0.5, "accuracy": 0.5}]},
-    {"type": "checkpoint", "time": 1.0, "step": 1, "kind": "best", "path": "checkpoints/step-1", "bytes": 1, "sha256": "x"},
+    {
+        "type": "evaluation",
+        "time": 1.0,
+        "step": 1,
+        "split": "val",
+        "f1_mean": 0.5,
+        "levels": [{"level": 1, "f1_micro": 0.5, "f1_macro": 0.5, "accuracy": 0.5}],
+    },
+    {
+        "type": "checkpoint",
+        "time": 1.0,
+        "step": 1,
+        "kind": "best",
+        "path": "checkpoints/step-1",
+        "bytes": 1,
+        "sha256": "x",
+    },
     {"type": "checkpoint_deleted", "time": 1.0, "path": "checkpoints/step-1"},
-    {"type": "artifact", "time": 1.0, "kind": "predictions", "path": "artifacts/p", "bytes": 1, "sha256": "x", "meta": {}},
+    {
+        "type": "artifact",
+        "time": 1.0,
+        "kind": "predictions",
+        "path": "artifacts/p",
+        "bytes": 1,
+        "sha256": "x",
+        "meta": {},
+    },
     {"type": "state", "time": 1.0, "status": "finished", "error": "x"},
     {"type": "environment", "time": 1.0, "values": {"host": "x"}},
     {"type": "resumed", "time": 1.0, "step": 0, "attempt": 1},
@@ -402,16 +608,45 @@ def _record(draw: st.DrawFn) -> bytes:
     return _packed(record)
 
 
-payloads = _record() | st.binary(max_size=30) | st.sampled_from([b"\xdd\xff\xff\xff\xff", b"\x91" * 5000, b"\xc6\xff\xff\xff\xff", b""])
+payloads = (
+    _record()
+    | st.binary(max_size=30)
+    | st.sampled_from([b"\xdd\xff\xff\xff\xff", b"\x91" * 5000, b"\xc6\xff\xff\xff\xff", b""])
+)
 
 PLAIN_MANIFEST: dict[str, Any] = {
-    "format": 1, "id": 3, "stage": "finetune", "name": "m", "status": "finished", "intent": "run", "attempt": 1, "priority": 0,
-    "gpus": 0, "seed": 1, "pinned": False, "directory": "runs/3-m", "config_hash": "h", "notes": "", "error": None,
-    "exit_code": 0, "waiting_for": None, "pid": None, "pid_started": None, "held": False, "created": "2026-01-01T00:00:00",
-    "started": None, "ended": None, "deleted_at": None, "config": {}, "experiment": None, "params": {}, "inputs": [], "tags": [],
-}  # fmt: skip
-_manifest_values = (
-    _record_values | st.sampled_from([[], {}, [{}], [None], {"a": None}, {"a": {"text": 1, "number": "x"}}, [{"role": 1}], NASTY_WORDS[2]])
+    "format": 1,
+    "id": 3,
+    "stage": "finetune",
+    "name": "m",
+    "status": "finished",
+    "intent": "run",
+    "attempt": 1,
+    "priority": 0,
+    "gpus": 0,
+    "seed": 1,
+    "pinned": False,
+    "directory": "runs/3-m",
+    "config_hash": "h",
+    "notes": "",
+    "error": None,
+    "exit_code": 0,
+    "waiting_for": None,
+    "pid": None,
+    "pid_started": None,
+    "held": False,
+    "created": "2026-01-01T00:00:00",
+    "started": None,
+    "ended": None,
+    "deleted_at": None,
+    "config": {},
+    "experiment": None,
+    "params": {},
+    "inputs": [],
+    "tags": [],
+}
+_manifest_values = _record_values | st.sampled_from(
+    [[], {}, [{}], [None], {"a": None}, {"a": {"text": 1, "number": "x"}}, [{"role": 1}], NASTY_WORDS[2]]
 )
 
 
@@ -423,4 +658,6 @@ def _manifest(draw: st.DrawFn) -> bytes:
     return json.dumps(manifest).encode()
 
 
-manifests = _manifest() | st.sampled_from([b"[" * 100_000, b"[]", b"{}", b"\xff", b"", b'{"id": 1e999}', b'{"id": ' + b"9" * 5000 + b"}"])
+manifests = _manifest() | st.sampled_from(
+    [b"[" * 100_000, b"[]", b"{}", b"\xff", b"", b'{"id": 1e999}', b'{"id": ' + b"9" * 5000 + b"}"]
+)

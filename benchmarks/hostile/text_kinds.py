@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks.hostile import words
 from benchmarks.hostile.holding import Kind, held
-from engine.config.load import config_hash, flatten, load_file, plain
 from engine.config.base import StageConfig
+from engine.config.load import config_hash, flatten, load_file, plain
 from engine.data.annotations import load_annotations
 from engine.data.categories import load_categories
 from engine.data.submission import score_files
@@ -41,7 +41,7 @@ def _override(texts: list[str], folder: Path) -> None:
         plan_file(Workspace.open(str(folder)), _runs_of_three(), path, texts)
 
 
-def _filter(pair: tuple[str, str], folder: Path) -> None:
+def _filter(pair: tuple[str, str], _: Path) -> None:
     text, sort = pair
     with held():
         list_runs(_runs_of_three(), text, sort="-created")
@@ -119,7 +119,11 @@ def _runs_of_three() -> Store:
     store = Store.open(f"sqlite:///{folder}/experiments.db")
     params: dict[str, Any] = {"training.lr.text": 5e-5, "training.lr.vision": 1e-5, "model.text": "\x1b[31m"}
     create_runs(
-        store, [NewRun("finetune", name, {}, "h", params, 802, tags=("a", "\u202eb")) for name in ("x", "\x1b]0;y\x07", "[b]")]
+        store,
+        [
+            NewRun("finetune", name, {}, "h", params, 802, tags=("a", "\u202eb"))
+            for name in ("x", "\x1b]0;y\x07", "[b]")
+        ],
     )
     return store
 

@@ -6,16 +6,62 @@ from typing import Any
 from hypothesis import strategies as st
 
 NASTY_WORDS = (
-    *("", " ", "\0", "a\0b", "\x1b[31mred\x1b]0;title\x07", "[bold red]x[/]", "[/]", "[link=file:///etc]x[/link]"),
-    *("\u202egnp.exe", "\u2066x\u2069", "\ud800", "\udfff\ud800", "a\u0300" * 50, "\ufeff", "\u2028", "\r\n", "\t"),
-    *("../../../etc/passwd", "/etc/passwd", "..", ".", "-", "--help", "~root", "CON", "a" * 300, "\U0010ffff"),
-    *("NaN", "inf", "-inf", "1e999", "null", "true", "@best", "1@last", "9" * 30, "0x10", "%s%n", "{0}", "$(id)"),
+    *(
+        "",
+        " ",
+        "\0",
+        "a\0b",
+        "\x1b[31mred\x1b]0;title\x07",
+        "[bold red]x[/]",
+        "[/]",
+        "[link=file:///etc]x[/link]",
+    ),
+    *(
+        "\u202egnp.exe",
+        "\u2066x\u2069",
+        "\ud800",
+        "\udfff\ud800",
+        "a\u0300" * 50,
+        "\ufeff",
+        "\u2028",
+        "\r\n",
+        "\t",
+    ),
+    *(
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "..",
+        ".",
+        "-",
+        "--help",
+        "~root",
+        "CON",
+        "a" * 300,
+        "\U0010ffff",
+    ),
+    *(
+        "NaN",
+        "inf",
+        "-inf",
+        "1e999",
+        "null",
+        "true",
+        "@best",
+        "1@last",
+        "9" * 30,
+        "0x10",
+        "%s%n",
+        "{0}",
+        "$(id)",
+    ),
 )
 words = st.sampled_from(NASTY_WORDS) | st.text(max_size=20)
 numbers = (
     st.integers()
     | st.floats()
-    | st.sampled_from([2**31, 2**63, -(2**64), 10**30, 10**400, 1e308, float("nan"), float("inf"), True, None])
+    | st.sampled_from(
+        [2**31, 2**63, -(2**64), 10**30, 10**400, 1e308, float("nan"), float("inf"), True, None]
+    )
 )
 
 
@@ -66,9 +112,9 @@ CONFIGS = (
     "stage: finetune\n<<: *x",
     "stage: finetune\n<<: [1, 2]",
     "stage: finetune\n<<: {stage: pretrain}\nname: x",
-    "stage: finetune\nextends: \"a\\0b\"",
+    'stage: finetune\nextends: "a\\0b"',
     "stage: finetune\nextends: /dev/zero",
-    "stage: finetune\nextends: \"\\ud800\"",
+    'stage: finetune\nextends: "\\ud800"',
     "stage: finetune\nextends: " + "x" * 5000,
     "extends: config.yaml\nstage: finetune",
     "stage: finetune\nseed: " + "9" * 5000,
@@ -78,7 +124,7 @@ CONFIGS = (
     "stage: finetune\nseed: .nan\npriority: -.inf",
     "stage: finetune\nname: " + "x" * 500_000,
     "stage: finetune\n" + "".join(f"k{number}: 1\n" for number in range(2000)),
-    "stage: finetune\nname: \"\\x1b[31m\\u202e\"\nnotes: \"\\0\"",
+    'stage: finetune\nname: "\\x1b[31m\\u202e"\nnotes: "\\0"',
     "%YAML 9.9\n---\nstage: finetune",
     "--- a\n--- b",
     "stage: finetune\n...\nx",
@@ -96,7 +142,7 @@ CONFIGS = (
     "stage: {a: b}",
     "runs: []\nname: x",
     "runs: {a: {config: config.yaml}}\nname: x",
-    "runs: {a: {config: \"a\\0b\"}}\nname: x",
+    'runs: {a: {config: "a\\0b"}}\nname: x',
     "runs: {a: {config: stage.yaml, set: {'': 1, '..': 2, 'data': 3}}}\nname: x",
     "runs: {a: {config: stage.yaml, matrix: {data.fold: [[[]], {}]}}}\nname: x",
     "runs: {a: {config: stage.yaml, inputs: {features: a}}}\nname: x",
@@ -123,7 +169,11 @@ def _mutated(texts: tuple[str, ...]) -> st.SearchStrategy[bytes]:
         for _ in range(draw(st.integers(1, 4))):
             at = draw(st.integers(0, len(data)))
             size = draw(st.integers(0, 8))
-            piece = draw(st.sampled_from([b"", b": ", b"\n", b"- ", b"{", b"[", b"*a", b"&a ", b"!!x ", b"\0", b"\xff", b"\t"]))
+            piece = draw(
+                st.sampled_from(
+                    [b"", b": ", b"\n", b"- ", b"{", b"[", b"*a", b"&a ", b"!!x ", b"\0", b"\xff", b"\t"]
+                )
+            )
             data[at : at + size] = piece * draw(st.integers(1, 3))
         return bytes(data)
 
@@ -133,18 +183,38 @@ def _mutated(texts: tuple[str, ...]) -> st.SearchStrategy[bytes]:
 @st.composite
 def _planted(draw: st.DrawFn) -> bytes:
     """A config that would be right but for one value."""
-    key = draw(
+    path = draw(
         st.sampled_from(
-            [("seed",), ("name",), ("gpus",), ("tags",), ("notes",), ("data",), ("data", "root"), ("data", "fold")]
-            + [("training",), ("training", "lr"), ("training", "epochs"), ("model", "kind"), ("inputs",)]
-            + [("inputs", "features"), ("extends",), ("experiment",), ("checkpoints", "keep")]
+            [
+                "seed",
+                "name",
+                "gpus",
+                "tags",
+                "notes",
+                "data",
+                "data.root",
+                "data.fold",
+                "training",
+                "training.lr",
+                "training.epochs",
+                "model.kind",
+                "inputs",
+                "inputs.features",
+                "extends",
+                "experiment",
+                "checkpoints.keep",
+            ]
         )
     )
-    data: dict[str, Any] = {"stage": draw(st.sampled_from(["finetune", "ensemble", "extract", "pretrain"])), "name": "x"}
+    data: dict[str, Any] = {
+        "stage": draw(st.sampled_from(["finetune", "ensemble", "extract", "pretrain"])),
+        "name": "x",
+    }
     below = data
-    for part in key[:-1]:
+    *around, key = path.split(".")
+    for part in around:
         below = below.setdefault(part, {})
-    below[key[-1]] = draw(_trees)
+    below[key] = draw(_trees)
     return _as_json(data).encode("utf-8", "surrogatepass")
 
 
@@ -159,12 +229,53 @@ config_files = (
 )
 
 VALUES = (
-    *("3", "[1, 2", "{a: b", "*x", "&a [*a]", "!!python/object/apply:os.system [id]", "!!int x", "2001-99-99"),
-    *("9" * 5000, "0x" + "f" * 5000, "[" * 5000, _nested(300, "[", "]", "1"), "!!binary x", "<<", "- a", ": :"),
-    *("&a [&b [*a, *b], *a]", "!!set {a}", "!!timestamp x", "\x85", "|\n x", "? a", "%YAML 9", "...", "---", "\ud800"),
+    *(
+        "3",
+        "[1, 2",
+        "{a: b",
+        "*x",
+        "&a [*a]",
+        "!!python/object/apply:os.system [id]",
+        "!!int x",
+        "2001-99-99",
+    ),
+    *(
+        "9" * 5000,
+        "0x" + "f" * 5000,
+        "[" * 5000,
+        _nested(300, "[", "]", "1"),
+        "!!binary x",
+        "<<",
+        "- a",
+        ": :",
+    ),
+    *(
+        "&a [&b [*a, *b], *a]",
+        "!!set {a}",
+        "!!timestamp x",
+        "\x85",
+        "|\n x",
+        "? a",
+        "%YAML 9",
+        "...",
+        "---",
+        "\ud800",
+    ),
 )
 KEYS = (
-    *("training.epochs", "training", "stage", "name", "data.root", "", ".", "a.b.c", "seed.x", "tags.0", "extends"),
+    *(
+        "training.epochs",
+        "training",
+        "stage",
+        "name",
+        "data.root",
+        "",
+        ".",
+        "a.b.c",
+        "seed.x",
+        "tags.0",
+        "extends",
+    ),
     *("a" * 300, "inputs.features", "model.text", "\0", "\x1b[31m", "notes", "runs", "experiment", "matrix"),
 )
 overrides = st.lists(
@@ -179,8 +290,30 @@ overrides = st.lists(
 )
 
 _filter_keys = (
-    *("stage", "name", "id", "f1_mean", "created", "pinned", "tag", "lr", "l1_micro", "l99_micro", "l0_macro"),
-    *("status", "duration", "val/loss.min", "val/loss", "training.lr.text", "experiment", "pid", "heartbeat", "seed"),
+    *(
+        "stage",
+        "name",
+        "id",
+        "f1_mean",
+        "created",
+        "pinned",
+        "tag",
+        "lr",
+        "l1_micro",
+        "l99_micro",
+        "l0_macro",
+    ),
+    *(
+        "status",
+        "duration",
+        "val/loss.min",
+        "val/loss",
+        "training.lr.text",
+        "experiment",
+        "pid",
+        "heartbeat",
+        "seed",
+    ),
 )
 FILTERS = (
     "name=" + "x" * 200_000,
@@ -207,7 +340,9 @@ filters = (
             lambda key, op, value: f"{key}{op}{value}",
             st.sampled_from(_filter_keys) | words,
             st.sampled_from(["=", "!=", "<", "<=", ">", ">=", "~", "", "=="]),
-            words | numbers.map(repr) | st.sampled_from(["2024-01-01", "0001-01-01", "9999-12-31T23:59", "true"]),
+            words
+            | numbers.map(repr)
+            | st.sampled_from(["2024-01-01", "0001-01-01", "9999-12-31T23:59", "true"]),
         ),
         max_size=4,
     ).map(" ".join)
@@ -226,11 +361,11 @@ SETTINGS = (
     "keys: {runs.mark: ',,,'}",
     "keys: {runs.mark: 'ctrl+ctrl+'}",
     "keys: {runs.mark: '+'}",
-    "keys: {runs.mark: \"\\e\"}",
+    'keys: {runs.mark: "\\e"}',
     "keys: {" + "x" * 50_000 + ": m}",
     "keys: {runs.mark: " + "x" * 100_000 + "}",
     "keys: {runs.mark: '" + "m," * 5000 + "'}",
-    "keys: {\"\\e[31m\": m}",
+    'keys: {"\\e[31m": m}',
     "keys: {runs.mark: nord, runs.filter: nord}",
     "keys: &k {runs.mark: *k}",
     bomb(),
@@ -250,10 +385,16 @@ settings_files = (
 memory_files = (
     st.builds(
         lambda sections: _as_json({"version": 1, "sections": sections}).encode(),
-        st.dictionaries(st.sampled_from(["mode", "theme", "runs", "view:x", "launch", "compare"]) | words, _trees, max_size=5)
+        st.dictionaries(
+            st.sampled_from(["mode", "theme", "runs", "view:x", "launch", "compare"]) | words,
+            _trees,
+            max_size=5,
+        )
         | _trees,
     )
-    | st.sampled_from([b"[" * 100_000, b'{"version":1,"sections":{"mode":' + b"[" * 5000, b"\xff\xfe", b"", b"0"])
+    | st.sampled_from(
+        [b"[" * 100_000, b'{"version":1,"sections":{"mode":' + b"[" * 5000, b"\xff\xfe", b"", b"0"]
+    )
     | st.binary(max_size=100)
 )
 
@@ -266,7 +407,13 @@ PLAIN_RECORD = {
 }
 _categories = st.sampled_from(["0312", "03", "0101", "031", "ab", "０３１２", "03" * 17, "03" * 16, ""])
 _annotation_values = _trees | st.sampled_from(
-    [[{"time": 10**400, "text": "x"}], [{"time": float("nan"), "text": "\ud800"}], [[]], [{"text": 1}], 10**5000]
+    [
+        [{"time": 10**400, "text": "x"}],
+        [{"time": float("nan"), "text": "\ud800"}],
+        [[]],
+        [{"text": 1}],
+        10**5000,
+    ]
 )
 
 
@@ -335,7 +482,9 @@ annotation_files = (
 )
 categories_files = (
     _trees.map(_dumped)
-    | st.lists(st.builds(lambda code, name: {"category_id": code, "level1_name": name}, _categories | words, _trees)).map(_dumped)
+    | st.lists(
+        st.builds(lambda code, name: {"category_id": code, "level1_name": name}, _categories | words, _trees)
+    ).map(_dumped)
     | st.dictionaries(_categories | words, _trees).map(_dumped)
     | st.sampled_from([b"[" * 100_000, b"", b"\xff", b'{"0312": "\x1b"}', b"[" + b"9" * 5000 + b"]"])
 )

@@ -4,6 +4,8 @@ Shapes: n frames of a video, V embedding size.
 """
 
 import logging
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,12 +15,16 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.arrays import read_header
 from engine.errors import DataError
-from engine.format import printable
+from engine.format import brief
 
 log = logging.getLogger(__name__)
 _MAX_BYTES = 64 << 20
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, NotImplementedError),
+    *(RuntimeError, ValueError, OverflowError),
+)
 
 Member = tuple[Path, zipfile.ZipFile, str]
 
@@ -111,7 +117,7 @@ def _open(path: Path) -> zipfile.ZipFile:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; ready-made features lie in zip_feats/<split>.zip") from None
     except _BROKEN as error:
-        raise DataError(f"{path}: broken zip ({printable(str(error))}); replace it") from error
+        raise DataError(f"{path}: broken zip ({brief(str(error), 200)}); replace it") from error
 
 
 def _read(member: Member, dim: int | None) -> NDArray[np.float16]:
@@ -120,25 +126,20 @@ def _read(member: Member, dim: int | None) -> NDArray[np.float16]:
     try:
         with archive.open(name) as file:
             # The header is judged before anything of the promised size is allocated.
-            version = np.lib.format.read_magic(file)
-            read_header = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
             shape, fortran, dtype = read_header(file)
             usable = len(shape) == 2 and shape[0] >= 0 and shape[1] > 0 and dtype in (np.float16, np.float32)
             if not usable or fortran or (dim is not None and shape[1] != dim):
                 wanted = "any" if dim is None else str(dim)
                 raise DataError(
-                    f"{_where(member)}: {dtype} of shape {shape}; want float16 of shape [frames, {wanted}]"
+                    f"{_where(member)}: {brief(str(dtype))} of shape {brief(str(shape))}; "
+                    f"want float16 of shape [frames, {wanted}]"
                 )
             size = shape[0] * shape[1] * dtype.itemsize
             data = file.read(min(size, _MAX_BYTES) + 1)
         if len(data) != size:
             raise ValueError(f"{len(data)} bytes of values where the header promises {size}")
     except _BROKEN as error:
-        raise DataError(f"{_where(member)}: unreadable ({printable(str(error))}); replace it") from error
+        raise DataError(f"{_where(member)}: unreadable ({brief(str(error), 200)}); replace it") from error
     with np.errstate(over="ignore"):
         features = np.frombuffer(data, dtype).reshape(shape).astype(np.float16)
     if not np.isfinite(features).all():
@@ -151,4 +152,4 @@ def _video(name: str) -> str:
 
 
 def _where(member: Member) -> str:
-    return f"{member[0]}: {printable(member[2])}"
+    return f"{member[0]}: {brief(member[2], 200)}"

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.data.arrays import open_array
 from engine.errors import DataError
+from engine.format import brief
 
 _FORMAT = 1
 _FRAMES = "frames.f16"
@@ -33,15 +35,13 @@ class FeatureStore:
 
     def __init__(self, folder: Path, meta: dict[str, int]) -> None:
         self.folder = folder
-        self.dim = meta["dim"]
-        self.ids: NDArray[np.str_] = _mapped(folder / "ids.npy")
-        self._offsets: NDArray[np.int64] = _mapped(folder / "offsets.npy")
-        self._counts: NDArray[np.int64] = _mapped(folder / "counts.npy")
-        frames = meta["frames"]
+        self.dim, frames = (_whole(meta[name]) for name in ("dim", "frames"))
+        self.ids: NDArray[np.str_] = open_array(folder / "ids.npy", "U", 1)
+        self._offsets: NDArray[np.int64] = open_array(folder / "offsets.npy", "i", 1)
+        self._counts: NDArray[np.int64] = open_array(folder / "counts.npy", "i", 1)
         size = (folder / _FRAMES).stat().st_size
-        if size != frames * self.dim * _ITEM_BYTES or not len(self.ids) == len(self._offsets) == len(
-            self._counts
-        ):
+        fits = size == frames * self.dim * _ITEM_BYTES
+        if not fits or not len(self.ids) == len(self._offsets) == len(self._counts) or self._lead_out(frames):
             raise DataError(f"{folder}: feature store is damaged; extract the features again")
         self.frames: NDArray[np.float16] = (
             np.asarray(np.memmap(folder / _FRAMES, np.float16, mode="r", shape=(frames, self.dim)))
@@ -66,8 +66,10 @@ class FeatureStore:
             raise DataError(
                 f"{folder}: no finished feature store ({missing} is missing); run extract first"
             ) from error
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise DataError(f"{folder}: feature store cannot be read ({error}); extract again") from error
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise DataError(
+                f"{folder}: feature store cannot be read ({brief(str(error), 200)}); extract again"
+            ) from error
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -102,6 +104,11 @@ class FeatureStore:
         start = int(self._offsets[row])
         frames = self.frames[start : start + int(self._counts[row])]
         return np.array(frames if indices is None else frames[np.asarray(indices, np.int64)])
+
+    def _lead_out(self, frames: int) -> bool:
+        """Whether any video's rows are not within those of all."""
+        outside = (self._offsets < 0) | (self._counts < 0) | (self._counts > frames)
+        return bool((outside | (self._offsets > frames - self._counts)).any())
 
     def _known(self, video: str) -> int:
         row = self._row(video)
@@ -270,10 +277,10 @@ class FeatureWriter:
         return self._shards / f"{number:06}.json"
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    # A plain view of the map: numpy's memmap class costs a microsecond at every slice.
-    return np.asarray(array)
+def _whole(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{_INDEX}: {brief(str(value))} where a whole number belongs")
+    return value
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

@@ -4,6 +4,7 @@ Shapes: n chosen frames, 3 colours, H and W the crop's side; uint8 until the dev
 """
 
 import json
+import lzma
 import math
 import re
 import struct
@@ -20,19 +21,22 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from engine.errors import DataError
-from engine.format import printable
+from engine.format import brief, printable
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _RESIZE_TO_CROP = 256 / 224
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+# Of the many formats that Pillow tells by their content some call other programs, as PostScript does.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _MAX_IMAGE_BYTES = 64 << 20
 _MAX_IMAGE_PIXELS = 64 << 20
 _NUMBER = re.compile(r"([0-9]+)")
 _BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     struct.error,
     EOFError,
     OSError,
@@ -151,7 +155,7 @@ class FrameFolder:
             for position, index in enumerate(chosen):
                 entry = entries[int(index)]
                 data = _read_entry(path, archive, entry)
-                pixels[position] = decode(data, f"{path}: {printable(entry.filename)}", preprocess)
+                pixels[position] = decode(data, f"{path}: {brief(entry.filename, 200)}", preprocess)
         return pixels
 
 
@@ -162,7 +166,7 @@ def decode(data: bytes, name: str, preprocess: Preprocess) -> NDArray[np.uint8]:
         DataError: it cannot be decoded, or is too large; `name` opens the message.
     """
     try:
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > _MAX_IMAGE_PIXELS:
                 raise DataError(
@@ -173,7 +177,7 @@ def decode(data: bytes, name: str, preprocess: Preprocess) -> NDArray[np.uint8]:
             image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
             rgb = image.convert("RGB")
     except _BROKEN_IMAGE as error:
-        raise DataError(f"{name}: broken image ({printable(str(error))}); replace it") from error
+        raise DataError(f"{name}: broken image ({brief(str(error), 200)}); replace it") from error
     return np.asarray(_resize_and_crop(rgb, preprocess)).transpose(2, 0, 1)
 
 
@@ -226,7 +230,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile | None:
     except FileNotFoundError:
         return None
     except _BROKEN_ZIP as error:
-        raise DataError(f"{path}: broken zip ({printable(str(error))}); replace it") from error
+        raise DataError(f"{path}: broken zip ({brief(str(error), 200)}); replace it") from error
 
 
 def _frames_of(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -248,11 +252,11 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
             data = file.read(_MAX_IMAGE_BYTES + 1)
     except _BROKEN_ZIP as error:
         raise DataError(
-            f"{path}: {printable(entry.filename)}: cannot be unpacked ({printable(str(error))}); replace the zip"
+            f"{path}: {brief(entry.filename, 200)}: cannot be unpacked ({brief(str(error), 200)}); replace the zip"
         ) from error
     if len(data) > _MAX_IMAGE_BYTES:
         raise DataError(
-            f"{path}: {printable(entry.filename)}: larger than a video frame can be; replace the zip"
+            f"{path}: {brief(entry.filename, 200)}: larger than a video frame can be; replace the zip"
         )
     return data
 

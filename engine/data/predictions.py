@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.arrays import open_array
 from engine.data.columns import building
 from engine.data.taxonomy import Taxonomy
 from engine.errors import DataError
+from engine.format import brief
 from engine.metrics import confusion
 
 _PROBABILITIES = "probabilities.npy"
@@ -43,18 +45,26 @@ class Predictions:
         try:
             ids = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
             taxonomy = Taxonomy.from_dict(json.loads((folder / "taxonomy.json").read_text(encoding="utf-8")))
-            probabilities = np.load(folder / _PROBABILITIES, mmap_mode="r" if ids else None)
-            labels = np.load(folder / _LABELS) if (folder / _LABELS).exists() else None
+            probabilities = open_array(folder / _PROBABILITIES, "f", 2)
+            labels = open_array(folder / _LABELS, "i", 1) if (folder / _LABELS).exists() else None
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             missing = Path(error.filename or "").name
             raise DataError(f"{folder}: no predictions ({missing} is missing); run predict again") from error
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder}: predictions cannot be read ({error}); run predict again") from error
-        fits = probabilities.shape == (len(ids), len(taxonomy.codes))
-        if not fits or (labels is not None and len(labels) != len(ids)):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, DataError) as error:
+            raise DataError(
+                f"{folder}: predictions cannot be read ({brief(str(error), 200)}); run predict again"
+            ) from error
+        named = isinstance(ids, list) and all(isinstance(video, str) for video in ids)
+        if not named or not isinstance(meta, dict):
+            raise DataError(f"{folder}: ids or meta of predictions are of another kind; run predict again")
+        classes = len(taxonomy.codes)
+        fits = probabilities.shape == (len(ids), classes)
+        if labels is not None:
+            fits = fits and len(labels) == len(ids) and not ((labels < -1) | (labels >= classes)).any()
+        if not fits:
             raise DataError(f"{folder}: files of predictions do not fit together; run predict again")
-        return cls(folder, ids, np.asarray(probabilities), taxonomy, labels, meta)
+        return cls(folder, ids, probabilities, taxonomy, labels, meta)
 
 
 def write_predictions(

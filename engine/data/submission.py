@@ -4,15 +4,17 @@ import csv
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from engine.data.annotation_file import BrokenRecord, read_annotations
 from engine.data.taxonomy import Taxonomy, is_code
 from engine.errors import DataError
-from engine.format import printable
+from engine.format import brief, printable
 from engine.metrics import HierarchicalScores, hierarchical_scores
 
+_MAX_LINE = 1 << 16
 _HEADER = ("id", "category_id")
 
 
@@ -51,7 +53,7 @@ def read_submission(path: Path) -> dict[str, str]:
                 f"{path}: line {line} has the category '{printable(code[:40])}'; want two digits for each level"
             )
         if video in codes:
-            raise DataError(f"{path}: line {line} repeats id {printable(video)}; give each video once")
+            raise DataError(f"{path}: line {line} repeats id {brief(video)}; give each video once")
         codes[video] = code
     if not codes:
         raise DataError(f"{path}: empty; want one line id,category_id for each video")
@@ -101,7 +103,7 @@ def _true_codes(path: Path) -> dict[str, str]:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(_lines(path, file))
             for row in reader:
                 is_header = reader.line_num == 1 and tuple(cell.strip().lower() for cell in row) == _HEADER
                 if any(cell.strip() for cell in row) and not is_header:
@@ -111,10 +113,22 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give a CSV file") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a CSV file in UTF-8 ({error}); want lines id,category_id") from error
+        raise DataError(
+            f"{path}: not a CSV file in UTF-8 ({brief(str(error), 200)}); want lines id,category_id"
+        ) from error
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """The lines of a file, of which none can fill the memory."""
+    number = 0
+    while line := file.readline(_MAX_LINE):
+        number += 1
+        if len(line) == _MAX_LINE:
+            raise DataError(f"{path}: line {number} has no end; want one line id,category_id for each video")
+        yield line
 
 
 def _some(ids: Iterable[str]) -> str:
     listed = list(ids)
-    shown = printable(listed[0])
+    shown = brief(listed[0])
     return f"id {shown} is" if len(listed) == 1 else f"{len(listed)} ids (such as {shown}) are"

@@ -1,17 +1,20 @@
 """A model on disk: weights as safetensors, everything needed to use them again in `config.json`."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from safetensors import SafetensorError
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_model
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoTokenizer,
     BertConfig,
     BertModel,
     PreTrainedModel,
@@ -22,6 +25,8 @@ from engine.data.frames import Preprocess
 from engine.data.taxonomy import Taxonomy
 from engine.data.videos import VideoBatch
 from engine.errors import DataError
+from engine.format import brief
+from engine.models.pretrained import load_tokenizer
 from engine.models.single_stream import Pooling, SingleStreamClassifier
 from engine.models.two_stream import TwoStreamClassifier
 from engine.models.vision import FrameEncoder
@@ -29,6 +34,16 @@ from engine.models.vision import FrameEncoder
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 _VISION = "vision.backbone."
+_MOST = 1 << 16  # of a size, a side or a length that a description may give
+_UNUSABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    AssertionError,
+)
 
 
 class VideoClassifier(Protocol):
@@ -71,7 +86,7 @@ class ClassifierSpec:
         text = BertModel(BertConfig.from_dict(self.text_config), add_pooling_layer=False)
         vision = None
         if self.vision_config is not None:
-            backbone = AutoModel.from_config(AutoConfig.for_model(**self.vision_config))
+            backbone = _backbone(self.vision_config)
             vision = FrameEncoder(backbone, self.pixel_mean, self.pixel_std)
         return self.assemble(text, vision)
 
@@ -120,9 +135,17 @@ def load_classifier(
         DataError: the folder is not a complete checkpoint of a classifier.
     """
     spec = load_spec(folder)
+    shapes = _shapes(folder)
+    with _described(folder):
+        _refuse_many_layers(asdict(spec), len(shapes))
+        with torch.device(
+            "meta"
+        ):  # nothing of the described size is made before the weights are seen to have it
+            skeleton = spec.build()
+    _require_fit(skeleton, folder, shapes)
     model = spec.build()
     load_weights(model, folder)
-    return model, spec, AutoTokenizer.from_pretrained(folder)
+    return model, spec, load_tokenizer("checkpoint", str(folder))
 
 
 def load_spec(folder: Path) -> ClassifierSpec:
@@ -133,9 +156,16 @@ def load_spec(folder: Path) -> ClassifierSpec:
     """
     description = load_description(folder)
     try:
-        return ClassifierSpec(**description)
-    except TypeError as error:
-        raise DataError(f"checkpoint {folder}: is not of a classifier ({error})") from error
+        spec = msgspec.convert(asdict(ClassifierSpec(**description)), ClassifierSpec)
+        Taxonomy.from_dict(spec.taxonomy)
+        for name in ("frame_size", "max_tokens", "max_frames", "resize", "crop"):  # 0: of stored features
+            if not 0 <= getattr(spec, name) <= _MOST:
+                raise ValueError(f"{name} is {brief(str(getattr(spec, name)))}")
+    except (*_UNUSABLE, DataError) as error:
+        raise DataError(
+            f"checkpoint {folder}: {CONFIG_FILE} is not of a classifier ({brief(str(error), 200)})"
+        ) from error
+    return spec
 
 
 def load_description(folder: Path) -> dict[str, Any]:
@@ -149,8 +179,10 @@ def load_description(folder: Path) -> dict[str, Any]:
         if isinstance(description, dict):
             return description
         raise ValueError("not an object")
-    except (OSError, ValueError) as error:
-        raise DataError(f"checkpoint {folder}: {CONFIG_FILE} cannot be used ({error})") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"checkpoint {folder}: {CONFIG_FILE} cannot be used ({brief(str(error), 200)})"
+        ) from error
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -162,8 +194,8 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     path = folder / WEIGHTS_FILE
     try:
         return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"checkpoint {folder}: {WEIGHTS_FILE} cannot be read ({error})") from error
+    except (OSError, SafetensorError, *_UNUSABLE) as error:
+        raise _unreadable(folder, error) from error
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:
@@ -173,23 +205,26 @@ def load_weights(model: nn.Module, folder: Path) -> None:
         DataError: the file is missing or broken, or names or shapes differ.
     """
     weights = read_weights(folder)
-    expected = model.state_dict()
     # Tied weights are saved once.
     shared = _tied(model)
     weights |= {key: weights[first] for key, first in shared.items() if first in weights}
-    missing = sorted(expected.keys() - weights.keys())
-    unknown = sorted(weights.keys() - expected.keys())
-    wrong = sorted(
-        key for key in expected.keys() & weights.keys() if expected[key].shape != weights[key].shape
-    )
+    _require_fit(model, folder, {key: tuple(weight.shape) for key, weight in weights.items()})
+    model.load_state_dict(weights)
+
+
+def _require_fit(model: nn.Module, folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    expected = {key: tuple(weight.shape) for key, weight in model.state_dict().items()}
+    there = {**shapes, **{key: shapes[first] for key, first in _tied(model).items() if first in shapes}}
+    missing = sorted(expected.keys() - there.keys())
+    unknown = sorted(there.keys() - expected.keys())
+    wrong = sorted(key for key in expected.keys() & there.keys() if expected[key] != there[key])
     if missing or unknown or wrong:
         example = (missing + unknown + wrong)[0]
         raise DataError(
             f"checkpoint {folder}: weights do not fit this model: {len(missing)} missing, {len(unknown)} unknown, "
-            f"{len(wrong)} of another shape (such as {example}); it must be of the same model, features and classes "
-            "(a finetune run may name parts in model.init_parts)"
+            f"{len(wrong)} of another shape (such as {brief(example)}); it must be of the same model, features and "
+            "classes (a finetune run may name parts in model.init_parts)"
         )
-    model.load_state_dict(weights)
 
 
 def load_vision_tower(folder: Path) -> tuple[PreTrainedModel, Preprocess]:
@@ -205,21 +240,78 @@ def load_vision_tower(folder: Path) -> tuple[PreTrainedModel, Preprocess]:
         raise DataError(
             f"checkpoint {folder}: holds no vision tower; name a contrast run, or one trained on frames"
         )
-    backbone = AutoModel.from_config(AutoConfig.for_model(**given["vision_config"]))
+    shapes = {
+        key.removeprefix(_VISION): shape for key, shape in _shapes(folder).items() if key.startswith(_VISION)
+    }
+    with _described(folder):
+        _refuse_many_layers(given, len(shapes))
+        preprocess = msgspec.convert(
+            {
+                "resize": given["resize"],
+                "crop": given["crop"],
+                "mean": given["pixel_mean"],
+                "std": given["pixel_std"],
+            },
+            Preprocess,
+        )
+        if not 0 < preprocess.crop <= preprocess.resize <= _MOST:
+            raise ValueError(f"frames of {preprocess.crop} pixels of {preprocess.resize}")
+        with torch.device("meta"):
+            skeleton = _backbone(given["vision_config"])
+    _require_fit(skeleton, folder, shapes)
+    backbone = _backbone(given["vision_config"])
     weights = {
         key.removeprefix(_VISION): value
         for key, value in read_weights(folder).items()
         if key.startswith(_VISION)
     }
+    backbone.load_state_dict(weights)
+    return backbone, preprocess
+
+
+def _backbone(config: dict[str, Any]) -> PreTrainedModel:
+    return AutoModel.from_config(AutoConfig.for_model(**config), trust_remote_code=False)
+
+
+def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of a checkpoint's weights by name, from the file's header.
+
+    Raises:
+        DataError: the file is missing or broken.
+    """
     try:
-        backbone.load_state_dict(weights)
-    except RuntimeError as error:
-        raise DataError(
-            f"checkpoint {folder}: its vision tower cannot be loaded ({str(error).splitlines()[0]})"
-        ) from error
-    return backbone, Preprocess(
-        given["resize"], given["crop"], tuple(given["pixel_mean"]), tuple(given["pixel_std"])
-    )
+        with safe_open(folder / WEIGHTS_FILE, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, *_UNUSABLE) as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: Exception) -> DataError:
+    return DataError(f"checkpoint {folder}: {WEIGHTS_FILE} cannot be read ({brief(str(error), 200)})")
+
+
+@contextmanager
+def _described(folder: Path) -> Iterator[None]:
+    """What is in the description may be anything: whatever comes of building by it is said of the file."""
+    try:
+        yield
+    except Exception as error:  # which ones, the libraries that build by it do not say
+        reason = brief(next(iter(str(error).strip().splitlines()), type(error).__name__), 200)
+        raise DataError(f"checkpoint {folder}: {CONFIG_FILE} describes no model ({reason})") from error
+
+
+def _refuse_many_layers(description: Any, weights: int) -> None:
+    """Every layer has a weight at least: a description that tells of more would be built for days."""
+    if not isinstance(description, dict):
+        return
+    for name, value in description.items():
+        if (
+            isinstance(value, int)
+            and ("layer" in str(name) or "depth" in str(name))
+            and value > max(weights, 100)
+        ):
+            raise ValueError(f"{brief(str(name))} is {brief(str(value))}, and there are {weights} weights")
+        _refuse_many_layers(value, weights)
 
 
 def _tied(model: nn.Module) -> dict[str, str]:

@@ -8,6 +8,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.data.frames import Preprocess
 from engine.errors import DataError
+from engine.format import brief
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -24,7 +25,16 @@ def load_text_encoder(name: str) -> tuple[BertModel, PreTrainedTokenizerBase]:
         DataError: the folder or name holds no BERT model and tokenizer.
     """
     model = _loaded("text encoder", name, lambda: BertModel.from_pretrained(name, add_pooling_layer=False))
-    return model, _loaded("text encoder", name, lambda: AutoTokenizer.from_pretrained(name))
+    return model, load_tokenizer("text encoder", name)
+
+
+def load_tokenizer(part: str, name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub name; none that comes with code of its own.
+
+    Raises:
+        DataError: there is none; `part` opens the message.
+    """
+    return _loaded(part, name, lambda: AutoTokenizer.from_pretrained(name, trust_remote_code=False))
 
 
 def load_vision_backbone(name: str) -> PreTrainedModel:
@@ -33,7 +43,7 @@ def load_vision_backbone(name: str) -> PreTrainedModel:
     Raises:
         DataError: the folder or name holds no such model.
     """
-    model = _loaded("vision backbone", name, lambda: AutoModel.from_pretrained(name))
+    model = _loaded("vision backbone", name, lambda: AutoModel.from_pretrained(name, trust_remote_code=False))
     vision: PreTrainedModel = getattr(model, "vision_model", model)
     if not hasattr(vision.config, "hidden_size") or not hasattr(vision.config, "image_size"):
         raise DataError(
@@ -58,8 +68,10 @@ def preprocess_of(name: str, backbone: PreTrainedModel, statistics: str) -> Prep
 def _loaded(part: str, name: str, load: Callable[[], Loaded]) -> Loaded:
     try:
         return load()
-    except (OSError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+    except (
+        Exception
+    ) as error:  # what a stranger's files make of it is not foreseen; tokenizers raises bare ones
+        reason = brief(next(iter(str(error).strip().splitlines()), type(error).__name__), 300)
         raise DataError(
             f"{part} {name}: cannot be loaded ({reason}); name a folder made by save_pretrained, or a hub model"
         ) from error

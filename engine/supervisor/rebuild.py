@@ -110,7 +110,7 @@ def _manifests(workspace: Workspace) -> tuple[list[tuple[Path, Mapping[str, Any]
         try:
             manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
             int(manifest["id"])
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             problems.append(f"{folder.name}: no usable {MANIFEST_FILE} ({error}): left out")
             continue
         found.append((folder, manifest | {"directory": folder.relative_to(workspace.root).as_posix()}))
