@@ -85,6 +85,38 @@ def bench_listing(store: Store, path: Path, number: int, repeats: int) -> None:
     """The first 100 of all runs by F1, half of them filtered out by a parameter; bare has the same indexes."""
     fill(store, number)
     connection = sqlite3.connect(path)
+    page, bare = bare_listing(connection)
+
+    def written() -> None:
+        with store.write():
+            pass
+
+    def ours() -> RunPage:
+        return queries.list_runs(store, FILTER, SORT)
+
+    print(f"{number:,} runs filtered by a parameter, sorted by a metric, first 100")
+    rows = _median(page, repeats)
+    still = _median(ours, repeats)
+    print(f"  ours {still * 1e3:8.2f} ms   bare, the rows {rows * 1e3:8.2f} ms   ratio {still / rows:.2f}")
+    changed = _median(ours, repeats, before=written)
+    theirs = _median(bare, repeats)
+    print("  after a write, with tags, levels, and how many of how many match")
+    print(
+        f"  ours {changed * 1e3:8.2f} ms   bare           {theirs * 1e3:8.2f} ms   ratio {changed / theirs:.2f}"
+    )
+    for text, sort in (
+        ("", "-created"),
+        ("", SORT),
+        ("name~17", "name"),
+        ("f1_mean>0.9 tag=best", "-val/loss"),
+    ):
+        took = _median(lambda text=text, sort=sort: queries.list_runs(store, text, sort), repeats)
+        print(f"  ours, filter {text!r} sort {sort!r}: {took * 1e3:.2f} ms")
+    connection.close()
+
+
+def bare_listing(connection: sqlite3.Connection) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """`FILTER` and `SORT` by hand: the rows alone, and the whole answer with tags, levels and counts."""
     page = """
         SELECT run.*, summary.max FROM metric_summary AS summary JOIN run ON run.id = summary.run_id
         WHERE summary.key = 'val/f1_mean' AND summary.max IS NOT NULL AND run.deleted_at IS NULL AND run.id IN (
@@ -106,32 +138,7 @@ def bench_listing(store: Store, path: Path, number: int, repeats: int) -> None:
         connection.execute("SELECT count(*) FROM run WHERE deleted_at IS NULL").fetchone()
         return rows
 
-    def written() -> None:
-        with store.write():
-            pass
-
-    def ours() -> RunPage:
-        return queries.list_runs(store, FILTER, SORT)
-
-    print(f"{number:,} runs filtered by a parameter, sorted by a metric, first 100")
-    rows = _median(lambda: connection.execute(page).fetchall(), repeats)
-    still = _median(ours, repeats)
-    print(f"  ours {still * 1e3:8.2f} ms   bare, the rows {rows * 1e3:8.2f} ms   ratio {still / rows:.2f}")
-    changed = _median(ours, repeats, before=written)
-    theirs = _median(bare, repeats)
-    print("  after a write, with tags, levels, and how many of how many match")
-    print(
-        f"  ours {changed * 1e3:8.2f} ms   bare           {theirs * 1e3:8.2f} ms   ratio {changed / theirs:.2f}"
-    )
-    for text, sort in (
-        ("", "-created"),
-        ("", SORT),
-        ("name~17", "name"),
-        ("f1_mean>0.9 tag=best", "-val/loss"),
-    ):
-        took = _median(lambda text=text, sort=sort: queries.list_runs(store, text, sort), repeats)
-        print(f"  ours, filter {text!r} sort {sort!r}: {took * 1e3:.2f} ms")
-    connection.close()
+    return lambda: connection.execute(page).fetchall(), bare
 
 
 def bench_series(store: Store, path: Path, number: int, repeats: int) -> None:

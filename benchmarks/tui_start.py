@@ -16,6 +16,7 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.workspace import Workspace
@@ -39,15 +40,20 @@ _LIMIT_SECONDS = 30.0
 
 def first_paint(code: str, word: bytes, *arguments: str) -> float:
     """Seconds from starting `python -c code` in a terminal of 120x40 until `word` is written."""
+    return seconds_until([sys.executable, "-c", code, *arguments], word)
+
+
+def seconds_until(command: Sequence[str], word: bytes) -> float:
+    """Seconds from starting a command in a terminal of 120x40 until `word` is written (anything, where empty)."""
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     begun = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(sys.executable, [sys.executable, "-c", code, *arguments], environment)
+        os.execve(command[0], command, environment)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     seen = b""
     try:
-        while word not in seen:
+        while not seen or word not in seen:
             ready, _, _ = select.select([terminal], [], [], _LIMIT_SECONDS)
             if not ready:
                 raise SystemExit(
