@@ -234,7 +234,8 @@ def _message(error: BaseException) -> str:
         return str(error)
     name = type(error).__name__
     first_line = next(iter(str(error).strip().splitlines()), "")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    # A library that writes for itself tells the cause in its own words alone.
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in first_line:
         first_line += ": free some space, then resume the run"
     elif isinstance(error, MemoryError) or name == "OutOfMemoryError":
         first_line += ": lower the batch size or use a device with more memory"

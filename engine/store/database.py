@@ -37,7 +37,11 @@ _CAUSES = (
         "it is not a SQLite database: move it away, or name another with --store",
     ),
     (
-        ("malformed", "disk i/o error"),
+        ("disk i/o error",),
+        "its disk is full or fails: see that it has free space and is sound, then try again",
+    ),
+    (
+        ("malformed",),
         "it is damaged: move it away and make it again with `reeltop rebuild`",
     ),
     (

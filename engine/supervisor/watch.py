@@ -13,7 +13,7 @@ import psutil
 
 from engine.errors import ReeltopError
 from engine.process import ProcessId, identify
-from engine.runlock import is_locked, read_holder
+from engine.runlock import LOCK_FILE, is_locked, read_holder
 from engine.store.views import Intent, Status
 from engine.supervisor.intake import Intake
 from engine.supervisor.launch import RUN_DIR_VARIABLE, log_tail
@@ -56,7 +56,11 @@ class LiveRun:
         if self.process is not None:
             return self.process.poll() is not None
         if self.identity is not None and self.identity.alive():
-            return False
+            if is_locked(self.run_dir) or not (self.run_dir / LOCK_FILE).exists():
+                return False
+            # The run held the lock for life. After a reboot its number may be a stranger's, down to the moment of start.
+            self.identity = None
+            return True
         if not is_locked(self.run_dir):
             return True
         # Locked by somebody: by a process that has not said yet who it is, by a new one, or by remains of the old one.

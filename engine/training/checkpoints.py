@@ -1,8 +1,10 @@
 """Checkpoints of a training run: complete or absent, the newest to resume from, the best always kept."""
 
+import errno
 import os
 import re
 import shutil
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +14,16 @@ from typing import Any
 import torch
 
 from engine.errors import DataError
+from engine.format import brief
 from engine.pins import is_pinned
 from engine.recorder import Recorder
 
 TRAINER_FILE = "trainer.pt"
+_FULL_BYTES = 1 << 20
+_UNREADABLE = (
+    *(OSError, RuntimeError, EOFError, ValueError, UnpicklingError, struct.error, LookupError, TypeError),
+    *(AttributeError, AssertionError, OverflowError, MemoryError),
+)
 _NAME = re.compile(r"step-(\d+)")
 
 
@@ -35,8 +43,10 @@ class Saved:
         path = self.folder / TRAINER_FILE
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if not isinstance(state, dict):
+                raise ValueError("no group of values")
+        except _UNREADABLE as error:
+            reason = brief(next(iter(str(error).strip().splitlines()), type(error).__name__), 200)
             raise DataError(f"checkpoint {self.folder}: {TRAINER_FILE} cannot be read ({reason})") from error
         return state
 
@@ -75,14 +85,21 @@ class CheckpointFolder:
         Args:
             write: writes the model into the folder it is given.
             kind: `epoch` at an epoch's end, `last` within one; the best so far is reported as `best` too.
+
+        Raises:
+            OSError: it cannot be written, as when the disk is full; those before it are as they were.
         """
         final = self._path(step)
         partial = self.folder / f".partial-{final.name}"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        write(partial)
-        torch.save(trainer_state, partial / TRAINER_FILE)
-        _sync(partial)
+        try:
+            write(partial)
+            _write_state(trainer_state, partial / TRAINER_FILE)
+            _sync(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)  # the space is needed to report what happened
+            raise
         if final.exists():
             # Saved before its epoch was evaluated, and of the same weights: whole at every moment of the exchange.
             _exchange(partial, final)
@@ -143,6 +160,17 @@ class CheckpointFolder:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _write_state(state: dict[str, Any], path: Path) -> None:
+    try:
+        # A file of ours: torch's own would keep the space of a failed attempt for as long as the error is looked at.
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:  # in which torch does not say why
+        if shutil.disk_usage(path.parent).free < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def _exchange(new: Path, old: Path) -> None:

@@ -14,24 +14,8 @@ from engine.recorder import Recorder
 from engine.records import RECORDS_FILE, Checkpoint, CheckpointDeleted, read_records
 from engine.training.checkpoints import CheckpointFolder
 
-WATCHED = {
-    "open",
-    "os.mkdir",
-    "os.rename",
-    "os.remove",
-    "os.rmdir",
-    "shutil.rmtree",
-    "os.listdir",
-    "os.scandir",
-}
-SAVES = [
-    (1, 0.5),
-    (2, 0.9),
-    (3, 0.1),
-    (4, None),
-    (4, 0.2),
-    (5, 0.95),
-]  # the second of step 4 replaces the first
+WATCHED = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+SAVES = [(1, 0.5), (2, None), (2, 0.2), (3, 0.95)]  # the second of step 2 replaces the first
 
 
 def save_all(run_dir: Path) -> None:
@@ -61,6 +45,7 @@ def in_a_child(work: Callable[[], None], killed_at: int) -> bool:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
+        os.fsync = lambda _fd: None  # a kill, not a power cut
         try:
             work()
         finally:
@@ -111,4 +96,4 @@ def test_killed_at_any_operation_every_listed_checkpoint_is_whole_then_and_once_
         for checkpoint in listed(run_dir).values():
             assert_whole(run_dir, checkpoint)
         assert not [path for path in (run_dir / "checkpoints").iterdir() if path.name.startswith(".")]
-    assert killed_at > 50
+    assert killed_at > 30
