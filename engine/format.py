@@ -11,6 +11,8 @@ _COUNT_UNITS = ("", "k", "M", "G", "T")
 
 def printable(text: str, *, keep_newlines: bool = False) -> str:
     """`text` with control, escape and direction-changing characters made visible instead of obeyed."""
+    if text.isprintable():
+        return text
     shown = []
     for char in text:
         if char == "\n" and keep_newlines:

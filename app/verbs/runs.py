@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from engine.actions import Verb
     from engine.store.database import Store
 
+_MOST_SHOWN = 500
 _DONE = {
     "stop": "will stop at its next step",
     "kill": "will be killed",
@@ -38,7 +39,8 @@ def list_runs(workspace: Workspace, filters: str, sort: str, limit: int, *, as_j
     try:
         page = queries.list_runs(store, filters, sort=sort, limit=limit)
     except FilterError as error:
-        pointer = f"\n  {printable(filters)}\n  {' ' * error.position}^" if filters else ""
+        shown = filters and len(filters) <= _MOST_SHOWN
+        pointer = f"\n  {printable(filters)}\n  {' ' * error.position}^" if shown else ""
         raise ReeltopError(f"{error}{pointer}") from None
     if as_json:
         print_json([run_json(run) for run in page.runs])

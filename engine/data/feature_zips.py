@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import read_header
+from engine.data.frames import require_bounded
 from engine.errors import DataError
 from engine.format import brief
 
@@ -122,7 +123,8 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 def _read(member: Member, dim: int | None) -> NDArray[np.float16]:
     """One video's features, float16 [n, V]; any V without `dim`."""
-    _, archive, name = member
+    path, archive, name = member
+    require_bounded(path, archive.getinfo(name))
     try:
         with archive.open(name) as file:
             # The header is judged before anything of the promised size is allocated.

@@ -46,7 +46,6 @@ _BROKEN_ZIP = (
     OverflowError,
 )
 _BROKEN_IMAGE = (
-    UnidentifiedImageError,
     OSError,
     SyntaxError,
     ValueError,
@@ -176,6 +175,8 @@ def decode(data: bytes, name: str, preprocess: Preprocess) -> NDArray[np.uint8]:
             # JPEG decodes straight to 1/2, 1/4 or 1/8, never below what is asked for.
             image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
             rgb = image.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name}: broken image (none of {', '.join(_FORMATS)}); replace it") from error
     except _BROKEN_IMAGE as error:
         raise DataError(f"{name}: broken image ({brief(str(error), 200)}); replace it") from error
     return np.asarray(_resize_and_crop(rgb, preprocess)).transpose(2, 0, 1)
@@ -247,6 +248,7 @@ def _is_frame(entry: zipfile.ZipInfo) -> bool:
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    require_bounded(path, entry)
     try:
         with archive.open(entry) as file:
             data = file.read(_MAX_IMAGE_BYTES + 1)
@@ -259,6 +261,19 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
             f"{path}: {brief(entry.filename, 200)}: larger than a video frame can be; replace the zip"
         )
     return data
+
+
+def require_bounded(path: Path, entry: zipfile.ZipInfo) -> None:
+    """Refuse what `zipfile` would unpack whole before it says how much that is: a kilobyte can hold gigabytes.
+
+    Raises:
+        DataError: the entry is compressed by anything but deflate.
+    """
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(
+            f"{path}: {brief(entry.filename, 200)}: cannot be unpacked (compressed by another method than deflate); "
+            "pack the zip again with deflate"
+        )
 
 
 def _processor_settings(folder_or_name: str | Path) -> dict[str, Any]:
