@@ -9,14 +9,17 @@ import pytest
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from sqlalchemy import event
 from supervisor_bench import Bench
 
 from engine.errors import StoreError
 from engine.recorder import Recorder
 from engine.records import RECORDS_FILE, State, read_records
 from engine.run import _message
+from engine.runlock import read_holder
 from engine.store.database import Store
 from engine.store.views import Status
+from engine.supervisor.supervisor import Supervisor
 from engine.training.checkpoints import CheckpointFolder
 
 STEPS = 400
@@ -53,6 +56,32 @@ def test_on_a_full_disk_a_run_trains_on_and_its_points_come_when_there_is_space(
     bench.until_ended(supervisor, run_id)
     assert bench.status(run_id) is Status.FINISHED
     assert bench.points(run_id) == [(step, float(step)) for step in range(STEPS)]
+
+
+def test_while_the_store_is_read_only_a_run_trains_on_and_its_points_come_when_it_is_writable(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = bench.queue(config={"steps": STEPS, "gate": 10, "pause": 0})
+    store = Store.open(bench.workspace.store_url)
+    supervisor = Supervisor(bench.workspace, store, command=bench.command)
+    bench.until_training(supervisor, run_id)
+    shut = True
+
+    def shut_or_open(connection: Any, *_: Any) -> None:
+        connection.execute(f"PRAGMA query_only = {int(shut)}")
+
+    event.listen(store._reader, "checkout", shut_or_open)
+    holder = read_holder(bench.run_dir(run_id))
+    assert holder is not None
+    bench.go(run_id)
+    bench.drive(supervisor, lambda: not holder.alive())
+    bench.drive(supervisor, lambda: "it cannot be written: make it writable" in caplog.text)
+    assert bench.status(run_id) is Status.RUNNING
+    shut = False
+    bench.until_ended(supervisor, run_id)
+    assert bench.status(run_id) is Status.FINISHED
+    assert bench.points(run_id) == [(step, float(step)) for step in range(STEPS)]
+    store.close()
 
 
 def test_a_store_that_cannot_be_opened_on_a_full_disk_is_not_called_damaged(small_disk: Path) -> None:
