@@ -56,11 +56,7 @@ class LiveRun:
         if self.process is not None:
             return self.process.poll() is not None
         if self.identity is not None and self.identity.alive():
-            if is_locked(self.run_dir) or not (self.run_dir / LOCK_FILE).exists():
-                return False
-            # The run held the lock for life. After a reboot its number may be a stranger's, down to the moment of start.
-            self.identity = None
-            return True
+            return self._let_go()
         if not is_locked(self.run_dir):
             return True
         # Locked by somebody: by a process that has not said yet who it is, by a new one, or by remains of the old one.
@@ -96,11 +92,19 @@ class LiveRun:
     def kill(self) -> None:
         """SIGKILL to the process and to whatever is left of its group."""
         if self.identity is not None:
-            if self.identity.alive():  # then the group of its number is its own
+            # Alive and a run still, the group of its number is its own.
+            if self.identity.alive() and not (self.process is None and self._let_go()):
                 with suppress(ProcessLookupError):
                     os.killpg(self.identity.pid, signal.SIGKILL)
             for member in _members(self.identity.pid, self.run_dir):
                 member.send(signal.SIGKILL)
+
+    def _let_go(self) -> bool:
+        """Whether nobody holds the run's lock, which a run does for life.
+
+        After a reboot its number may be a stranger's, down to the moment of start, which counts from the boot.
+        """
+        return (self.run_dir / LOCK_FILE).exists() and not is_locked(self.run_dir)
 
     def ending(self, report: Report, intent: Intent) -> Ending:
         """What the end of the process means, given all that the run reported."""
