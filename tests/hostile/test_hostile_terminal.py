@@ -65,6 +65,7 @@ def test_a_mistake_of_each_kind_is_one_line_within_two_gibibytes(tmp_path: Path)
     for arguments in (
         ["run", "\x1b[31mbomb.yaml", "--dry-run"],
         ["score", "endless.csv", "good.csv"],
+        ["score", "\x1b[31mmissing.csv", "good.csv"],
         ["check", "data\udcff", "--json"],
     ):
         done = reeltop(tmp_path, *arguments)
