@@ -203,9 +203,7 @@ def _param_keys(term: Term, keys: KnownKeys) -> tuple[str, ...]:
     if not found:
         raise unknown_key(term.key, keys, term.key_at, where)
     if len(found) > 1:
-        raise FilterError(
-            f"{where}: `{brief(term.key)}` may be {', '.join(found)}: say which", term.key_at
-        )
+        raise FilterError(f"{where}: `{brief(term.key)}` may be {', '.join(found)}: say which", term.key_at)
     return tuple(ending) or tuple(key for key in keys.params if key.startswith(f"{found[0]}."))
 
 
