@@ -15,9 +15,9 @@ from engine.config.base import Checkpoints
 from engine.config.training import Training
 from engine.data.videos import Step
 from engine.errors import DataError
-from engine.format import duration, number
+from engine.format import brief, duration, number
 from engine.recorder import Recorder, StopRequested
-from engine.training.checkpoints import CheckpointFolder
+from engine.training.checkpoints import TRAINER_FILE, CheckpointFolder, Saved
 from engine.training.device import Compute
 from engine.training.ema import WeightAverage
 from engine.training.meter import Meter
@@ -271,6 +271,18 @@ class Trainer:
             log.info("no checkpoint yet: starting again from step 0")
             return
         state = newest.trainer_state()
+        try:
+            self._take_up(newest, state)
+        except torch.OutOfMemoryError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise DataError(
+                f"checkpoint {newest.folder}: {TRAINER_FILE} is not of this run "
+                f"({brief(f'{type(error).__name__}: {error}', 200)}); remove the folder to resume from the one before"
+            ) from error
+        log.info("resumed from the checkpoint of step %d", self.step)
+
+    def _take_up(self, newest: Saved, state: dict[str, Any]) -> None:
         if state["data"] != self.task.data_fingerprint():
             raise DataError(
                 "the data set, its folds or the features are not those that this run began with: "
@@ -288,4 +300,3 @@ class Trainer:
         self.step, self._to_evaluate = state["step"], state["to_evaluate"]
         self.recorder.resumed(self.step)
         self.saved.restore(newest, state)
-        log.info("resumed from the checkpoint of step %d", self.step)

@@ -189,6 +189,20 @@ def test_a_run_is_not_resumed_on_other_folds_than_it_began_with(
         run.go(resumed=True)
 
 
+def test_a_state_of_training_that_lacks_something_is_named_when_a_run_is_resumed(
+    new_run: NewRun, features: str
+) -> None:
+    run = new_run("finetune", **settings(features))
+    with pytest.raises(StopRequested):
+        run.go(stop_after=3)
+    (folder,) = (run.directory / "checkpoints").iterdir()
+    state = torch.load(folder / "trainer.pt", weights_only=True)
+    del state["schedule"]
+    torch.save(state, folder / "trainer.pt")
+    with pytest.raises(DataError, match=r"trainer\.pt is not of this run \(KeyError: 'schedule'\)"):
+        run.go(resumed=True)
+
+
 def test_worker_processes_change_no_bit(new_run: NewRun, features: str) -> None:
     one = TRAINING | {"epochs": 1}
     alone = new_run("finetune", **settings(None, training=one)).go()
