@@ -48,6 +48,8 @@ def in_terminal(bench: Bench, *arguments: str) -> tuple[int, int]:
     if child == 0:
         os.chdir(bench.workspace.root)
         os.environ["TERM"] = "xterm-256color"
+        for number in (signal.SIGHUP, signal.SIGINT):  # a suite that runs in the background ignores them
+            signal.signal(number, signal.SIG_DFL)
         os.execv(sys.executable, [sys.executable, "-m", "app.cli", *arguments])
     return child, terminal
 
