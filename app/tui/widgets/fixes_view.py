@@ -94,13 +94,12 @@ class FixesView(ScrollView, can_focus=True):
 
 def _line(row: "ClassFixes", room: int) -> Content:
     name = row.code if row.name == row.code else f"{row.code} {row.name}"
-    better = row.net > 0 or (row.net == 0 and row.f1_after >= row.f1_before)
-    mark = "▲" if better else "▼"
+    change = row.f1_after - row.f1_before
+    mark, colour = (
+        ("▲", "$text-success") if change > 0 else ("▼", "$text-warning") if change < 0 else (" ", "")
+    )
     return Content.assemble(
         fit(printable(name), room),
         f"{row.videos:>7,}{row.fixed:>6,}{row.broken:>7,} ",
-        (
-            f"{mark} {score(row.f1_before)}→{score(row.f1_after)}",
-            "$text-success" if better else "$text-warning",
-        ),
+        (f"{mark} {score(row.f1_before)}→{score(row.f1_after)}", colour),
     )

@@ -12,8 +12,10 @@ from app.tui.ascii import AsciiFilter
 from app.tui.ensemble_lines import Layout, MemberLine, head, layout, member_line
 from app.tui.ensembles import notes_text
 from app.tui.weights import Weights
+from app.tui.widgets import fixes_view
 from app.tui.widgets.ensemble_view import EnsembleView
 from app.tui.widgets.label import Label
+from engine.agreement import ClassFixes
 from engine.ensemble_result import EnsembleResult
 
 KEYS = ((1,), (2, 3))
@@ -156,3 +158,13 @@ async def test_a_run_without_a_report_yet_and_one_that_is_nonsense_are_told(
     await page(EnsembleResult(), settled, "no report yet")
     nonsense: dict[str, Any] = {"weights": "equal", "members": [{"name": 1}], "ensemble": {}}
     await page(EnsembleResult(nonsense), settled, "cannot be understood")
+
+
+@pytest.mark.parametrize(
+    ("after", "told"), [(0.5, "▼ 0.6000→0.5000"), (0.7, "▲ 0.6000→0.7000"), (0.6, "  0.6000→0.6000")]
+)
+def test_the_arrow_before_an_f1_is_the_way_the_f1_goes_however_many_videos_are_fixed(
+    after: float, told: str
+) -> None:
+    row = ClassFixes("0400", "reviews", 16, fixed=2, broken=0, f1_before=0.6, f1_after=after)
+    assert fixes_view._line(row, 20).plain.endswith(f"16     2      0 {told}")
