@@ -7,9 +7,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from sqlalchemy import text
+
 from benchmarks.faults.kills import open_interface
+from benchmarks.faults.older import older_schema
 from benchmarks.faults.world import World, held, wait
-from engine.store import database
 from engine.store.database import HEAD_REVISION
 from engine.store.views import Status
 
@@ -117,25 +119,12 @@ def migration(_minutes: float) -> str:
 
 
 def _first_schema(path: Path) -> None:
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        connection.execute(text("PRAGMA journal_mode = WAL"))
-        connection.commit()
-        with connection.begin():
-            config = Config(attributes={"connection": connection})
-            config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
-            config.set_main_option("path_separator", "os")
-            command.upgrade(config, "0001")
-            connection.execute(
-                text(
-                    "INSERT INTO run (id, stage, name, status, intent, attempt, priority, gpus, seed, created, pinned,"
-                    " directory, config_hash, records_offset, notes) VALUES (:id, 'finetune', 'old', 'finished',"
-                    " 'run', 1, 0, 0, 802, '2026-01-01 00:00:00', 0, 'runs/7-old', 'abc', 0, '')"
-                ),
-                [{"id": number} for number in range(1, ROWS + 1)],
-            )
-    engine.dispose()
+    with older_schema(path, "0001") as connection:
+        connection.execute(
+            text(
+                "INSERT INTO run (id, stage, name, status, intent, attempt, priority, gpus, seed, created, pinned,"
+                " directory, config_hash, records_offset, notes) VALUES (:id, 'finetune', 'old', 'finished',"
+                " 'run', 1, 0, 0, 802, '2026-01-01 00:00:00', 0, 'runs/7-old', 'abc', 0, '')"
+            ),
+            [{"id": number} for number in range(1, ROWS + 1)],
+        )

@@ -10,41 +10,27 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine" / "supervisor"))
 
-from supervisor_bench import ROOT, Bench
-
-from engine.store.database import Store
-from engine.workspace import Workspace
-
-
-def bench_in(folder: Path) -> Iterator[Bench]:
-    workspace = Workspace.open(folder)
-    bench = Bench(workspace, Store.open(workspace.store_url))
-    try:
-        yield bench
-    finally:
-        bench.end_everything()
-        bench.store.close()
+from supervisor_bench import ROOT, VARIABLES, Bench, bench_in, living_stranger
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    for name in ("CUDA_VISIBLE_DEVICES", "REELTOP_CPU_SLOTS", "REELTOP_STORE", "REELTOP_WORKSPACE"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    yield from bench_in(tmp_path)
+    with bench_in(tmp_path) as bench:
+        yield bench
 
 
 @pytest.fixture
 def stranger() -> Iterator[psutil.Process]:
     """A living process that is none of ours."""
-    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-    yield psutil.Process(process.pid)
-    process.kill()
-    process.wait()
+    with living_stranger() as process:
+        yield process
 
 
 @pytest.fixture
@@ -54,6 +40,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        # Only root may mount; everything else of full disks is tried by limits and refusing writes elsewhere.
         pytest.skip("this machine does not let a test mount a disk")
     try:
         yield folder
@@ -64,4 +51,5 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def disk_bench(small_disk: Path) -> Iterator[Bench]:
     """A workspace, store and all, on that disk."""
-    yield from bench_in(small_disk)
+    with bench_in(small_disk) as bench:
+        yield bench

@@ -13,7 +13,7 @@ from supervisor_bench import Bench, wait_until
 
 from engine.process import identify
 from engine.runlock import LOCK_FILE
-from engine.store.runs import request_kill, request_stop, transition
+from engine.store.runs import request_kill, request_stop
 from engine.store.views import Status
 from engine.supervisor.client import supervisor_alive
 
@@ -76,15 +76,7 @@ def test_after_a_reboot_a_stranger_with_the_runs_pid_and_moment_of_start_is_left
     now = identify(stranger.pid)
     assert now is not None
     (folder / LOCK_FILE).write_text(f"[{now.pid},{now.started}]")
-    transition(bench.store, run_id, from_={Status.QUEUED}, to=Status.STARTING)
-    transition(
-        bench.store,
-        run_id,
-        from_={Status.STARTING},
-        to=Status.RUNNING,
-        pid=now.pid,
-        pid_started=now.started,
-    )
+    bench.take_for_running(run_id, now.pid, now.started)
     request_kill(bench.store, run_id)
     bench.until_ended(bench.supervisor(grace=0), run_id)
     assert bench.status(run_id).ended

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, Table, create_engine, select, text
 
-from engine.store import database
+from benchmarks.faults.older import MIGRATIONS, older_schema
 from engine.store.database import HEAD_REVISION, Store
 from engine.store.queries import list_runs, run_detail
 
-MIGRATIONS = str(Path(database.__file__).parent / "migrations")
 EARLIER = [
     script.revision
     for script in ScriptDirectory(MIGRATIONS).walk_revisions()
@@ -63,18 +60,8 @@ def read_rows(connection: Connection, table: Table) -> list[tuple[Any, ...]]:
 
 
 def older_store(path: Path, revision: str) -> dict[str, list[tuple[Any, ...]]]:
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        connection.execute(text("PRAGMA journal_mode = WAL"))
-        connection.commit()
-        with connection.begin():
-            config = Config(attributes={"connection": connection})
-            config.set_main_option("script_location", MIGRATIONS)
-            config.set_main_option("path_separator", "os")
-            command.upgrade(config, revision)
-            written = write_rows(connection)
-    engine.dispose()
-    return written
+    with older_schema(path, revision) as connection:
+        return write_rows(connection)
 
 
 def test_there_is_an_earlier_schema_to_test() -> None:

@@ -2,23 +2,16 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
-from engine.store import database
+from benchmarks.faults.older import older_schema
 from engine.store.database import Store
 from engine.store.queries import run_detail
 from engine.store.queueing import hold_run
 
 
 def test_runs_of_the_first_schema_are_kept_and_are_not_held(sqlite_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{sqlite_path}")
-    with engine.connect() as connection, connection.begin():
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
-        config.set_main_option("path_separator", "os")
-        command.upgrade(config, "0001")
+    with older_schema(sqlite_path, "0001") as connection:
         connection.execute(
             text(
                 "INSERT INTO run (id, stage, name, status, intent, attempt, priority, gpus, seed, created, pinned, "
@@ -30,7 +23,6 @@ def test_runs_of_the_first_schema_are_kept_and_are_not_held(sqlite_path: Path) -
             text("INSERT INTO run_config (run_id, config, env) VALUES (7, '{\"a\": 1}', '{}')")
         )
         connection.execute(text("INSERT INTO run_tag (run_id, tag) VALUES (7, 'kept')"))
-    engine.dispose()
     store = Store.open(f"sqlite:///{sqlite_path}")
     detail = run_detail(store, 7)
     assert (detail.run.name, detail.run.held, detail.run.tags, detail.config) == (

@@ -6,14 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from engine.runlock import read_holder
 from engine.store.database import Store
 from engine.store.queries import metric_summaries, run_row, series
-from engine.store.runs import create_runs
+from engine.store.runs import create_runs, transition
 from engine.store.views import NewInput, NewRun, RunRow, Status
 from engine.supervisor.client import supervisor_alive
 from engine.supervisor.supervisor import Supervisor
@@ -34,6 +37,30 @@ def wait_until(
         if step is not None:
             step()
         pause.wait(0.02)
+
+
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "REELTOP_CPU_SLOTS", "REELTOP_STORE", "REELTOP_WORKSPACE")
+
+
+@contextmanager
+def bench_in(folder: Path) -> Iterator["Bench"]:
+    """A bench with a store of its own in a folder; whatever it has started is ended."""
+    workspace = Workspace.open(folder)
+    bench = Bench(workspace, Store.open(workspace.store_url))
+    try:
+        yield bench
+    finally:
+        bench.end_everything()
+        bench.store.close()
+
+
+@contextmanager
+def living_stranger() -> Iterator[psutil.Process]:
+    """A living process that is none of ours."""
+    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
 
 
 class Bench:
@@ -73,6 +100,18 @@ class Bench:
         fields.setdefault("inputs", inputs)
         settings = {"stage": "test", "inputs": {}} | (config or {})
         return NewRun(stage="test", name=name, config=settings, config_hash="0", params={}, seed=1, **fields)
+
+    def take_for_running(self, run_id: int, pid: int, pid_started: float) -> None:
+        """The store says that the run goes on in such a process."""
+        transition(self.store, run_id, from_={Status.QUEUED}, to=Status.STARTING)
+        transition(
+            self.store,
+            run_id,
+            from_={Status.STARTING},
+            to=Status.RUNNING,
+            pid=pid,
+            pid_started=pid_started,
+        )
 
     def row(self, run_id: int) -> RunRow:
         return run_row(self.store, run_id)

@@ -106,15 +106,7 @@ def test_a_reused_pid_is_never_signalled(bench: Bench, stranger: psutil.Process)
     bench.run_dir(run_id).mkdir(parents=True)
     now = identify(stranger.pid)
     assert now is not None
-    transition(bench.store, run_id, from_={Status.QUEUED}, to=Status.STARTING)
-    transition(
-        bench.store,
-        run_id,
-        from_={Status.STARTING},
-        to=Status.RUNNING,
-        pid=stranger.pid,
-        pid_started=now.started - 100,
-    )
+    bench.take_for_running(run_id, stranger.pid, now.started - 100)
     request_kill(bench.store, run_id)
     bench.until_ended(bench.supervisor(grace=0), run_id)
     assert bench.status(run_id).ended
