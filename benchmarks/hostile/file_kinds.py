@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from benchmarks.hostile import files
+from benchmarks.hostile import archives, checkpoints, images, outputs, run_folders
 from benchmarks.hostile.holding import Kind, held
 from engine.data.check import check_dataset
 from engine.data.feature_zips import FeatureZip, scan_feature_zip
@@ -148,17 +148,21 @@ def _write(folder: Path, parts: dict[str, Any]) -> None:
 
 
 FILE_KINDS = (
-    Kind("images", files.images(), _image),
-    Kind("zips of frames", files.zips(st.sampled_from(files.IMAGES) | files.images(), "1.jpg"), _frames_zip),
-    Kind("zips of features", files.zips(files.arrays(), "1.npy"), _features_zip),
-    Kind("feature stores", files.feature_parts, _feature_store),
-    Kind("predictions", files.prediction_parts, _predictions),
+    Kind("images", images.images(), _image),
+    Kind(
+        "zips of frames",
+        archives.zips(st.sampled_from(images.IMAGES) | images.images(), "1.jpg"),
+        _frames_zip,
+    ),
+    Kind("zips of features", archives.zips(archives.arrays(), "1.npy"), _features_zip),
+    Kind("feature stores", outputs.feature_parts, _feature_store),
+    Kind("predictions", outputs.prediction_parts, _predictions),
     Kind(
         "run folders",
         st.fixed_dictionaries(
             {
-                "run.json": files.manifests | st.just(json.dumps(files.PLAIN_MANIFEST).encode()),
-                "records.bin": files.record_files,
+                "run.json": run_folders.manifests | st.just(json.dumps(run_folders.PLAIN_MANIFEST).encode()),
+                "records.bin": run_folders.record_files,
             }
         ),
         _run_folder,
@@ -167,8 +171,10 @@ FILE_KINDS = (
 LEARNED_KINDS = (
     Kind(
         "checkpoints",
-        st.fixed_dictionaries({"config.json": files.specs, "model.safetensors": files.weights_files}),
+        st.fixed_dictionaries(
+            {"config.json": checkpoints.specs, "model.safetensors": checkpoints.weights_files}
+        ),
         _checkpoint,
     ),
-    Kind("trainer states", files.trainer_files, _trainer),
+    Kind("trainer states", checkpoints.trainer_files, _trainer),
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from trying import named, try_inputs
 
-from benchmarks.hostile import files
+from benchmarks.hostile import archives, damage
 from benchmarks.hostile.file_kinds import FILE_KINDS
 from engine.data.feature_zips import FeatureZip
 from engine.data.features import FeatureStore, FeatureWriter
@@ -23,9 +23,11 @@ def test_any_file_is_opened_or_refused_in_one_line(tmp_path: Path, kind: str) ->
 
 @pytest.mark.parametrize("part", ["(" * 50, "'''", "1L, 3", "()", "(yield)", "__import__('os')"])
 def test_a_header_that_is_no_description_is_refused(tmp_path: Path, part: str) -> None:
-    broken = files.npy_header(f"{{'descr': '<f2', 'fortran_order': False, 'shape': {part}}}")
+    broken = archives.npy_header(f"{{'descr': '<f2', 'fortran_order': False, 'shape': {part}}}")
     path = tmp_path / "test.zip"
-    path.write_bytes(files.zipped([("ok.npy", files.npy(np.ones((1, 2), np.float16))), ("bad.npy", broken)]))
+    path.write_bytes(
+        archives.zipped([("ok.npy", archives.npy(np.ones((1, 2), np.float16))), ("bad.npy", broken)])
+    )
     with FeatureZip(path) as features, pytest.raises(DataError, match=r"bad\.npy"):
         features.read("bad")
 
@@ -63,12 +65,15 @@ def test_a_feature_store_whose_index_leads_out_of_it_is_refused(
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("labels.npy", files.npy(np.array([0, 99]))),
-        ("labels.npy", files.npy(np.array([-5, 0]))),
-        ("labels.npy", files.npy(np.array(["a", "b"]))),
-        ("labels.npy", files.npy_header("{'descr': '<i8', 'fortran_order': False, 'shape': (90000000000,)}")),
-        ("probabilities.npy", files.npy(np.array([["a", "b"], ["c", "d"]]))),
-        ("probabilities.npy", files.npy(np.array([files.Harm()], dtype=object), pickled=True)),
+        ("labels.npy", archives.npy(np.array([0, 99]))),
+        ("labels.npy", archives.npy(np.array([-5, 0]))),
+        ("labels.npy", archives.npy(np.array(["a", "b"]))),
+        (
+            "labels.npy",
+            archives.npy_header("{'descr': '<i8', 'fortran_order': False, 'shape': (90000000000,)}"),
+        ),
+        ("probabilities.npy", archives.npy(np.array([["a", "b"], ["c", "d"]]))),
+        ("probabilities.npy", archives.npy(np.array([damage.Harm()], dtype=object), pickled=True)),
         ("ids.json", b'{"a": 1, "b": 2}'),
         ("ids.json", b"[1, 2]"),
         ("ids.json", b"[" * 100_000),

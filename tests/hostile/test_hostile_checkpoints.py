@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from trying import named, try_inputs
 
-from benchmarks.hostile import files
+from benchmarks.hostile import checkpoints
 from benchmarks.hostile.file_kinds import LEARNED_KINDS
 from engine.errors import DataError
 from engine.models.checkpoint import load_classifier, load_vision_tower
@@ -21,8 +21,8 @@ def test_any_checkpoint_is_loaded_or_refused_in_one_line(tmp_path: Path, kind: s
 @pytest.mark.parametrize(
     "change",
     [
-        {"text_config": files.TEXT_CONFIG | {"num_hidden_layers": 10**9}},
-        {"text_config": files.TEXT_CONFIG | {"vocab_size": 10**10, "hidden_size": 1024}},
+        {"text_config": checkpoints.TEXT_CONFIG | {"num_hidden_layers": 10**9}},
+        {"text_config": checkpoints.TEXT_CONFIG | {"vocab_size": 10**10, "hidden_size": 1024}},
         {"kind": "two_stream", "video_layers": 10**9},
         {"crop": 2**40},
         {"max_frames": -1},
@@ -34,8 +34,8 @@ def test_any_checkpoint_is_loaded_or_refused_in_one_line(tmp_path: Path, kind: s
 def test_a_description_that_the_weights_do_not_bear_out_makes_no_model(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(files.SPEC | change))
-    (tmp_path / "model.safetensors").write_bytes(files.WEIGHTS[0])
+    (tmp_path / "config.json").write_text(json.dumps(checkpoints.SPEC | change))
+    (tmp_path / "model.safetensors").write_bytes(checkpoints.WEIGHTS[0])
     with pytest.raises(DataError, match="checkpoint"):
         load_classifier(tmp_path)
 
@@ -45,8 +45,8 @@ def test_a_description_that_the_weights_do_not_bear_out_makes_no_model(
 )
 def test_a_vision_tower_is_as_large_as_its_weights(tmp_path: Path, vision: dict[str, int]) -> None:
     tower = {"model_type": "clip_vision_model"} | vision
-    (tmp_path / "config.json").write_text(json.dumps(files.SPEC | {"vision_config": tower}))
-    (tmp_path / "model.safetensors").write_bytes(files.WEIGHTS[0])
+    (tmp_path / "config.json").write_text(json.dumps(checkpoints.SPEC | {"vision_config": tower}))
+    (tmp_path / "model.safetensors").write_bytes(checkpoints.WEIGHTS[0])
     with pytest.raises(DataError, match="checkpoint"):
         load_vision_tower(tmp_path)
 
@@ -69,7 +69,7 @@ def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path, monkeypatch: 
 def test_a_tokenizer_that_is_none_is_one_line(tmp_path: Path) -> None:
     from transformers import BertConfig, BertModel
 
-    BertModel(BertConfig(**files.TEXT_CONFIG)).save_pretrained(tmp_path)
+    BertModel(BertConfig(**checkpoints.TEXT_CONFIG)).save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"version": "1.0", "model": {"type": "x"}}')
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
     with pytest.raises(DataError, match="cannot be loaded") as caught:

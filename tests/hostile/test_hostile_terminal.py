@@ -16,7 +16,7 @@ from textual.widgets import TabbedContent
 
 from app.tui.app import ReeltopApp
 from app.verbs.logs import _seek_last_lines, _shown
-from benchmarks.hostile import files, words
+from benchmarks.hostile import archives, words
 from engine.format import printable
 from engine.store.database import Store
 from engine.store.queries import run_row
@@ -61,7 +61,9 @@ def test_a_mistake_of_each_kind_is_one_line_within_two_gibibytes(tmp_path: Path)
     (data / "annotations").mkdir(parents=True)
     (data / "annotations" / "labeled.json").write_text(json.dumps([{"id": "abc", "title": "\x1b[2J\ud800"}]))
     (data / "zip_frames" / "labeled" / "abc").mkdir(parents=True)
-    (data / "zip_frames" / "labeled" / "abc" / "abc.zip").write_bytes(files.zipped([("\x1b[31m.jpg", b"no")]))
+    (data / "zip_frames" / "labeled" / "abc" / "abc.zip").write_bytes(
+        archives.zipped([("\x1b[31m.jpg", b"no")])
+    )
     for arguments in (
         ["run", "\x1b[31mbomb.yaml", "--dry-run"],
         ["score", "endless.csv", "good.csv"],
