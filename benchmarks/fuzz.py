@@ -58,7 +58,7 @@ def fuzz(kind: Kind, seconds: float, first_seed: int) -> Outcome:
         begin = time.monotonic()
         try:
             kind.probe(data, folder)
-        except Exception as error:
+        except Exception as error:  # whatever else comes out is what is looked for
             way = _way(error)
             outcome.failures[way] += 1
             outcome.examples.setdefault(way, f"{str(error)[:200]!r} of {data!r:.300}")

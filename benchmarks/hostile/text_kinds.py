@@ -4,7 +4,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hostile import words
+from hypothesis import strategies as st
+
+from benchmarks.hostile import configs, data_files, personal, queries
 from benchmarks.hostile.holding import Kind, held
 from engine.config.base import StageConfig
 from engine.config.load import config_hash, flatten, load_file, plain
@@ -22,7 +24,7 @@ from engine.workspace import Workspace
 def _config(data: bytes, folder: Path) -> None:
     path = folder / "config.yaml"
     path.write_bytes(data)
-    (folder / "stage.yaml").write_text(words.PLAIN_CONFIG)
+    (folder / "stage.yaml").write_text(configs.PLAIN_CONFIG)
     with held():
         loaded = load_file(path)
         if isinstance(loaded, StageConfig):
@@ -36,7 +38,7 @@ def _config(data: bytes, folder: Path) -> None:
 
 def _override(texts: list[str], folder: Path) -> None:
     path = folder / "config.yaml"
-    path.write_text(words.PLAIN_CONFIG)
+    path.write_text(configs.PLAIN_CONFIG)
     with held():
         plan_file(Workspace.open(str(folder)), _runs_of_three(), path, texts)
 
@@ -129,13 +131,15 @@ def _runs_of_three() -> Store:
 
 
 TEXT_KINDS = (
-    Kind("config files", words.config_files, _config),
-    Kind("--set expressions", words.overrides, _override),
-    Kind("filters and sort columns", words.st.tuples(words.filters, words.sorts), _filter),
-    Kind("settings files", words.settings_files, _settings),
-    Kind("memory files", words.memory_files, _memory),
-    Kind("annotation files", words.annotation_files, _annotations),
-    Kind("categories files", words.categories_files, _categories),
-    Kind("submission files", words.st.tuples(words.submission_files, words.submission_files), _submission),
-    Kind("truth files", words.annotation_files, _truth),
+    Kind("config files", configs.config_files, _config),
+    Kind("--set expressions", configs.overrides, _override),
+    Kind("filters and sort columns", st.tuples(queries.filters, queries.sorts), _filter),
+    Kind("settings files", personal.settings_files, _settings),
+    Kind("memory files", personal.memory_files, _memory),
+    Kind("annotation files", data_files.annotation_files, _annotations),
+    Kind("categories files", data_files.categories_files, _categories),
+    Kind(
+        "submission files", st.tuples(data_files.submission_files, data_files.submission_files), _submission
+    ),
+    Kind("truth files", data_files.annotation_files, _truth),
 )
