@@ -41,6 +41,7 @@ class Books:
         os.close(fd)
         self._fd = os.open(context.run_dir / ACKED, os.O_WRONLY | os.O_CREAT)
         self._log, self._resumed = context.recorder.log, context.recorder.resumed
+        # The recorder as the stage has it, each call also noted in the book that is compared after the kill.
         context.recorder.log = self.log  # type: ignore[method-assign]
         context.recorder.resumed = self.resumed  # type: ignore[method-assign]
 
