@@ -98,15 +98,18 @@ def act_on(workspace: Workspace, reference: str, verb: "Verb", *, as_json: bool)
     from engine.actions import act
     from engine.store.queries import run_row
     from engine.store.runs import find_run
+    from engine.store.views import Status
 
     store = open_store(workspace)
     run_id = find_run(store, reference)
     row = run_row(store, run_id)
+    leaves_queue = row.status is Status.QUEUED and verb in ("stop", "kill")
     act(workspace, store, run_id, verb)
     if verb != "delete":
         row = run_row(store, run_id)
     if as_json:
         print_json(run_json(row))
     else:
-        print(f"run {run_id} {printable(row.name)} {_DONE[verb]}")
+        done = "leaves the queue" if leaves_queue else _DONE[verb]
+        print(f"run {run_id} {printable(row.name)} {done}")
     return run_id

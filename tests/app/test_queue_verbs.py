@@ -84,3 +84,8 @@ def test_a_run_that_is_not_queued_is_told_in_one_line(store: Store, reeltop: Cal
         assert code == 2
         assert f"run {run_id} (features) is starting: only a queued run can be" in error
         assert len(error.splitlines()) == 1
+
+
+def test_stopping_a_queued_run_says_that_it_leaves_the_queue(reeltop: Call, store: Store) -> None:
+    run_id = queued(store, "features")
+    assert reeltop("stop", "features") == (0, f"run {run_id} features leaves the queue\n", "")
