@@ -4,9 +4,11 @@ A finished run stands in for a planned one when both have the same config (but f
 with the same checkpoints, and nothing that it read or wrote has changed or gone since.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ from engine.workspace import Workspace
 _OUTPUTS = ("features", "predictions", "submission", "validation")
 _MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin", "vocab.txt", "tokenizer.json")
 Input = tuple[str, str, int, str | None]  # role, folder (or empty), run (or 0), checkpoint
+Newest = Callable[[Path], float]
 
 
 def mark_reused(workspace: Workspace, store: Store, runs: Sequence[NewRun]) -> list[NewRun]:
     """The plan with `reuses` set where a finished run stands in for a planned one."""
     finished = finished_by_hash(store)
+    newest = cache(_newest)
     asked: dict[int, set[tuple[str, str | None]]] = {}
     for run in runs:
         for given in run.inputs:
@@ -40,7 +44,9 @@ def mark_reused(workspace: Workspace, store: Store, runs: Sequence[NewRun]) -> l
         if inputs is None:
             continue
         for run_id in finished[run.config_hash]:
-            if _stands_in(workspace, store, run_detail(store, run_id), inputs, asked.get(index, set())):
+            if _stands_in(
+                workspace, store, run_detail(store, run_id), inputs, asked.get(index, set()), newest
+            ):
                 reused[index] = run_id
                 break
     return [replace(run, reuses=reused.get(index)) for index, run in enumerate(runs)]
@@ -52,12 +58,13 @@ def _stands_in(
     found: RunDetail,
     inputs: Sequence[Input],
     needed: set[tuple[str, str | None]],
+    newest: Newest,
 ) -> bool:
     if found.run.started is None or _inputs_of_run(workspace, found) != inputs:
         return False
     started = found.run.started.replace(tzinfo=UTC)
     return not _changed_since(
-        workspace, found.run.stage, found.config, inputs, started
+        workspace, found.run.stage, found.config, inputs, started, newest
     ) and _outputs_are_there(workspace, store, found, needed)
 
 
@@ -91,19 +98,28 @@ def _inputs(
 
 
 def _changed_since(
-    workspace: Workspace, stage: str, config: Mapping[str, Any], inputs: Sequence[Input], moment: datetime
+    workspace: Workspace,
+    stage: str,
+    config: Mapping[str, Any],
+    inputs: Sequence[Input],
+    moment: datetime,
+    newest: Newest,
 ) -> bool:
     """Whether data, models or folders that the run reads were written after `moment`; what is not there was not."""
     paths = [Path(folder) for _, folder, _, _ in inputs if folder]
+    limit = moment.timestamp()
     data = config.get("data", {})
     if "root" in data:
-        paths += _data_paths(workspace.resolve(data["root"]), _splits_read(stage, data))
+        root, splits = workspace.resolve(data["root"]), _splits_read(stage, data)
+        paths += _data_paths(root, splits)
+        reads_frames = not any(role == "features" for role, *_ in inputs)
+        if reads_frames and any(newest(root / "zip_frames" / split) > limit for split in splits):
+            return True
     if data.get("annotations"):
         paths.append(workspace.resolve(data["annotations"]))
     for name in (config.get("model", {}).get("text"), config.get("model", {}).get("vision")):
         if name:
             paths += [workspace.resolve(name) / file for file in _MODEL_FILES]
-    limit = moment.timestamp()
     return any(_written(path) > limit for path in paths)
 
 
@@ -128,6 +144,19 @@ def _written(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _newest(folder: Path) -> float:
+    """When anything below a folder was last written: a zip replaced in place leaves no trace in its folder's time."""
+    found = _written(folder)
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                found = max(found, _newest(path) if entry.is_dir(follow_symlinks=False) else _written(path))
+    except OSError:
+        pass
+    return found
 
 
 def _outputs_are_there(

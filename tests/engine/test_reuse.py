@@ -162,6 +162,12 @@ def touch(*names: str) -> Callable[[Bench, dict[str, int]], None]:
     return change
 
 
+def replace_a_zip_in_place(bench: Bench, ids: dict[str, int]) -> None:
+    touch(name := "data/sample/zip_frames/labeled/abc/xabc.zip")(bench, ids)
+    for folder in (bench.root / name).parents[:3]:
+        os.utime(folder, (LONG_AGO, LONG_AGO))
+
+
 def remove(run: str, what: str) -> Callable[[Bench, dict[str, int]], None]:
     return lambda bench, ids: shutil.rmtree(bench.folder(ids[run]) / what)
 
@@ -173,6 +179,7 @@ def remove(run: str, what: str) -> Callable[[Bench, dict[str, int]], None]:
         (touch("data/sample/annotations/unlabeled.json"), ["features", "pretrain", "model", "ensemble"]),
         (touch("data/sample/annotations/test.json"), ["features", "pretrain", "model", "ensemble"]),
         (touch("data/sample/zip_frames/labeled/new.zip"), ALL),
+        (replace_a_zip_in_place, ALL),
         (touch("models/clip/config.json"), ["features", "pretrain", "model", "ensemble"]),
         (touch("models/sample/bert/model.safetensors"), ["pretrain", "model", "ensemble"]),
         (touch("stored/probabilities.npy"), ["ensemble"]),
