@@ -65,6 +65,11 @@ def count(number: float | None) -> str:
     return f"{value:.0f}" if unit == "" else f"{value:.1f}{unit}"
 
 
+def amount(how_many: int, what: str) -> str:
+    """`1 video`, `2,480 videos`."""
+    return f"{how_many:,} {what}{'' if how_many == 1 else 's'}"
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A metric's value with `digits` significant digits: `0.7143`, `5e-05`, `-` when unknown."""
     if value is None:

@@ -9,6 +9,7 @@ _PAGES = Binding.Group("page", compact=True)
 _GRID = Binding.Group("grid", compact=True)
 _CURSOR = Binding.Group("crosshair", compact=True)
 _WEIGHT = Binding.Group("weight", compact=True)
+_EVALUATIONS = Binding.Group("evaluation", compact=True)
 
 _STOP = Binding(
     "x",
@@ -201,8 +202,10 @@ TABLE: dict[str, tuple[Binding, ...]] = {
     "classes": (
         Binding("o", "order", "order", id="classes.order",
                 tooltip="worst F1 first, most mistakes, most videos, by code"),
-        Binding("comma", "evaluation(-1)", "earlier evaluation", key_display=",", group=_CURSOR, id="classes.earlier"),
-        Binding("full_stop", "evaluation(1)", "later evaluation", key_display=".", group=_CURSOR, id="classes.later"),
+        Binding("comma", "evaluation(-1)", "earlier evaluation", key_display=",", group=_EVALUATIONS,
+                id="classes.earlier"),
+        Binding("full_stop", "evaluation(1)", "later evaluation", key_display=".", group=_EVALUATIONS,
+                id="classes.later"),
         Binding("e", "expand", "open all", id="classes.expand", tooltip="open every class; again: close them"),
     ),
     "checkpoints": (

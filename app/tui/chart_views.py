@@ -67,14 +67,14 @@ class ChartViews:
         axis = f"x {unit}{' time' if unit == 'relative' else ''}"
         if unit != look.axis and not over_time:
             axis += f" ({look.axis} is not known)"
+        if look.window is not None:
+            axis += ", zoomed"
         facts = [
             "all charts" if self.for_all or key is None else f"only {printable(key)}",
             axis,
             "y logarithmic" if look.log_y else "y linear",
             f"smoothing {look.smoothing:g}" if look.smoothing else "no smoothing",
         ]
-        if look.window is not None:
-            facts.append("zoomed")
         if self.columns or self.rows:
             facts.append(f"grid {self.columns or 'auto'} x {self.rows or 'auto'}")
         return facts

@@ -60,7 +60,10 @@ def where(detail: RunDetail) -> list[tuple[str, str]]:
     facts += [
         (name, printable(value)) for name, value in (("host", run.host), ("devices", run.devices)) if value
     ]
+    known = {name for name, _ in facts}
     for name, value in detail.env.items():
+        if name in known:
+            continue
         if name == "packages":
             facts.append((name, f"{len(str(value).splitlines())}, listed on the tab Config"))
         elif value is not None:

@@ -15,6 +15,7 @@ from app.tui.screens.dialog import Dialog
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.label import Label
 from engine.errors import ReeltopError
+from engine.format import amount
 
 if TYPE_CHECKING:
     from app.tui.app import ReeltopApp
@@ -63,7 +64,7 @@ class ExportRuns(Dialog[None]):
             export = export_of(store, view.filter, view.sort, columns)
             write_text(export, text, "md")
             app.call_from_thread(app.copy_to_clipboard, text.getvalue())
-            return f"{len(export.run_ids):,} runs on the clipboard, as Markdown"
+            return f"{amount(len(export.run_ids), 'run')} on the clipboard, as Markdown"
 
         app.command(command)
         self.dismiss(None)
@@ -92,7 +93,7 @@ class ExportRuns(Dialog[None]):
             path.parent.mkdir(parents=True, exist_ok=True)
             export = export_of(store, view.filter, view.sort, columns)
             count = write_export(export, path, form)
-            return f"{count:,} runs, {len(export.columns)} columns in {path.relative_to(app.workspace.root)}"
+            return f"{amount(count, 'run')}, {len(export.columns)} columns in {path.relative_to(app.workspace.root)}"
 
         app.command(command)
         self.dismiss(None)

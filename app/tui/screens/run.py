@@ -221,8 +221,10 @@ class RunScreen(RunExports):
         clock = _clock(detail)
         for grid in self.query(ChartGrid):
             grid.show(detail.metrics, clock)
-        self.query_one(ScoresView).show(detail.evaluations)
-        self.query_one(CheckpointsView).show(detail.checkpoints)
+        ended = detail.run.status.ended
+        self.query_one(ScoresView).show(detail.evaluations, ended=ended)
+        self.query_one(ClassesView).show_ended(ended)
+        self.query_one(CheckpointsView).show(detail.checkpoints, ended=ended)
         self.query_one(LogPane).follow(self._log_path(detail.run), f"log of {title(detail.run)}")
         self.ask()
 

@@ -19,6 +19,7 @@ from app.tui.widgets.lineage_view import LineageView
 from app.tui.widgets.log_view import LogView
 from app.tui.widgets.overview import Overview
 from app.tui.widgets.scores_view import ScoresView
+from engine.format import amount
 
 if TYPE_CHECKING:
     from engine.store.database import Store
@@ -40,7 +41,7 @@ class RunExports(RunSaved):
         if tab == "log" and form == "markdown":
             lines = self.query_one(LogView).lines_in_sight
             self.app.copy_to_clipboard("\n".join(lines) + "\n")
-            self.notify(f"copied {len(lines)} lines of the log", markup=False)
+            self.notify(f"copied {amount(len(lines), 'line')} of the log", markup=False)
             return
         shown = self._shown(tab)
         if not shown.rows:
@@ -48,7 +49,7 @@ class RunExports(RunSaved):
             return
         self.app.copy_to_clipboard(exports.table(shown.head, shown.rows, form))
         what = "CSV" if form == "csv" else "a Markdown table"
-        self.notify(f"copied {len(shown.rows)} rows as {what}", markup=False)
+        self.notify(f"copied {amount(len(shown.rows), 'row')} as {what}", markup=False)
 
     def action_write(self) -> None:
         """The chosen chart as SVG, or the tab's table as CSV, into the folder of exports."""

@@ -19,7 +19,7 @@ from app.tui.requests import Page
 from app.tui.run_marks import RunMark
 from app.tui.states import state_label
 from app.tui.widgets.label import Label
-from engine.format import printable, score
+from engine.format import amount, printable, score
 from engine.store.views import RunPage, RunRow
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class RunPicker(ModalScreen[int | None]):
         self._shown, self._runs = self._wanted, page.runs
         self.query_one("#run-picker-error", Label).update("")
         shown = f"{len(page.runs)} of " if len(page.runs) < page.matching else ""
-        self.query_one("#run-picker-box").border_subtitle = f"{shown}{page.matching:,} runs"
+        self.query_one("#run-picker-box").border_subtitle = f"{shown}{amount(page.matching, 'run')}"
         self._draw()
         if self._taking:
             self._taking = False

@@ -331,6 +331,6 @@ class ChartGrid(Vertical, can_focus=True):
             return
         shown = printable(self._alone) if self._alone else f"{len(self._keys)} of {matching} series"
         if self._pages > 1 and not self._alone:
-            shown += f", page {self._page + 1} of {self._pages}"
+            shown += f", page {self._page + 1}/{self._pages}"
         facts = self._views.words(self._chosen_key, self._clock, over_time=self._over_time)
         status.update(f"{shown}   {'  '.join(facts)}")

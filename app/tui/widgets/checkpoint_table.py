@@ -11,12 +11,13 @@ from textual.widgets import DataTable
 
 from app.tui.bindings import bindings
 from app.tui.widgets.label import Label
-from engine.format import count, moment, printable, score, size
+from engine.format import amount, count, moment, printable, score, size
 from engine.store.views import CheckpointRow
 
 HEAD = ["kind", "epoch", "step", "f1_mean", "size", "kept", "saved", "path"]
 _RIGHT = ("epoch", "step", "f1_mean", "size")
-_EMPTY = "no checkpoint yet: a run writes one at the end of each epoch, and when it is stopped (s)"
+_NONE_YET = "no checkpoint yet: a run writes one after each epoch, and when s stops it"
+_NONE = "this run has written no checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +105,18 @@ class CheckpointsView(Vertical):
     """The table, and how much the checkpoints take."""
 
     def compose(self) -> ComposeResult:
-        yield Label(_EMPTY, classes="checkpoint-status dim")
+        yield Label(_NONE_YET, classes="checkpoint-status dim")
         yield CheckpointTable()
 
-    def show(self, rows: tuple[CheckpointRow, ...]) -> None:
-        """Show the checkpoints."""
+    def show(self, rows: tuple[CheckpointRow, ...], *, ended: bool) -> None:
+        """Show the checkpoints; where there are none, whether some may come."""
         self.query_one(CheckpointTable).show(rows)
         states = _states(rows)
         total = size(sum(saved.row.bytes for saved in states))
         pinned = sum(saved.pinned for saved in states)
         kept = f", {pinned} pinned" if pinned else ""
-        self.query_one(Label).update(f"{len(states)} checkpoints, {total}{kept}" if states else _EMPTY)
+        some = f"{amount(len(states), 'checkpoint')}, {total}{kept}"
+        self.query_one(Label).update(some if states else _NONE if ended else _NONE_YET)
 
 
 def _states(rows: tuple[CheckpointRow, ...]) -> list[SavedState]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -12,9 +13,10 @@ from textual.widgets.tree import TreeNode
 from app.tui.bindings import bindings
 from app.tui.columns import fit
 from app.tui.widgets.label import Label
+from app.tui.widgets.scores_view import NO_EVALUATION, NO_EVALUATION_YET
 from engine.class_report import ORDERS, ClassLine, Mistake, class_lines, ordered, parent_of
 from engine.confusions import Confusions
-from engine.format import count, printable, score
+from engine.format import amount, count, printable, score
 from engine.store.views import ClassScore, EvaluationRow
 
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -29,6 +31,11 @@ class ClassTree(Tree[str]):
 
     BINDINGS = bindings("classes")
     BINDING_GROUP_TITLE = "Classes"
+
+    def render_label(self, node: TreeNode[str], base_style: Style, style: Style) -> Text:
+        """What cannot be opened gets the blanks of an arrow, so that the columns stand below each other."""
+        label = super().render_label(node, base_style, style)
+        return label if node.allow_expand else Text.assemble("  ", label)
 
     def action_order(self) -> None:
         """The next order."""
@@ -67,11 +74,12 @@ class ClassesView(Vertical):
         self._confusions = Confusions()
         self._problem: str | None = None
         self._evaluation: EvaluationRow | None = None
+        self._ended = False
         self._order = ORDERS[0]
         self._lines: list[ClassLine] = []
 
     def compose(self) -> ComposeResult:
-        yield Label("no evaluation yet", classes="classes-status dim")
+        yield Label(NO_EVALUATION_YET, classes="classes-status dim")
         yield Label("", classes="classes-head")
         tree = ClassTree(Text("classes"), id="class-tree")
         tree.show_root = False
@@ -93,6 +101,12 @@ class ClassesView(Vertical):
             ]
             for line in self._lines
         ]
+
+    def show_ended(self, ended: bool) -> None:
+        """Say whether evaluations may still come."""
+        if ended != self._ended:
+            self._ended = ended
+            self._tell()
 
     def show_evaluation(self, evaluation: EvaluationRow | None) -> None:
         """Say which evaluation the classes are of."""
@@ -160,16 +174,16 @@ class ClassesView(Vertical):
         head.update(_HEADING)
         row = self._evaluation
         if row is None:
-            status.update("no evaluation yet: a run makes one at the end of each epoch")
+            status.update(NO_EVALUATION if self._ended else NO_EVALUATION_YET)
             return
         when = f"step {count(row.step)}" if row.epoch is None else f"epoch {row.epoch}"
         told = f"{printable(row.split)} {when}  f1_mean {score(row.f1_mean)}   {self._order}"
         if self._problem is not None:
             told += f"   no confusions: {self._problem}"
         elif self._confusions.wrong:
-            told += "   mistakes are those of the run's best state"
-        else:
-            told += "   names and mistakes come with the run's predictions at its end"
+            told += "   mistakes: of its best state"
+        elif not self._ended:
+            told += "   names and mistakes come at its end"
         status.update(told)
 
 
@@ -194,7 +208,7 @@ def _line(line: ClassLine, depth: int) -> Text:
 
 def _mistake(line: ClassLine, wrong: Mistake) -> Text:
     share = f"  {wrong.count / line.support:.1%} of them" if line.support else ""
-    return Text(f"taken for {_named(wrong)}  {wrong.count:,} videos{share}")
+    return Text(f"taken for {_named(wrong)}  {amount(wrong.count, 'video')}{share}")
 
 
 def _named(wrong: Mistake) -> str:

@@ -68,6 +68,7 @@ class ConfigForm(Vertical):
             await rows.remove_children()
             await rows.mount_all(widgets)
         rows.scroll_home(animate=False)
+        self._help()
 
     async def show_text(self, text: Content) -> None:
         """Show a text instead of a form."""
@@ -94,7 +95,9 @@ class ConfigForm(Vertical):
 
     def _help(self) -> None:
         row = next((row for row in self._rows.values() if row.has_focus_within), None)
-        if row is not None:
+        if row is None:  # such as after a form that was made anew, which takes the focus away without a blur
+            self.query_one("#form-help", Label).update("", layout=False)
+        else:
             wrong = Content.styled(f"✗ {printable(row.problem or '')}", "$text-error")
             hint = f"; {row.sweep_hint}" if row.sweep_hint else ""
             shown = wrong if row.problem else Content.styled(f"{row.help_text}{hint}", "$foreground-muted")

@@ -1,5 +1,6 @@
 """What a run is, in one page: the error first where it failed, then inputs, scores, series, settings, surroundings."""
 
+from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
@@ -11,6 +12,7 @@ from engine.format import number, printable, size
 from engine.store.views import RunDetail, Status
 
 _NAME_CELLS = 14
+_MOST_NAME_CELLS = 32
 _MOST_SERIES = 8
 _FIRST = ("train/loss", "val/loss", "val/f1_mean", "train/lr", "train/grad_norm")
 
@@ -77,8 +79,11 @@ def _written(sections: list[tuple[str, Pairs]]) -> list[Content]:
     for heading, pairs in sections:
         if pairs:
             lines.append(Content.styled(heading, "bold $text-accent"))
+            cells = max(_NAME_CELLS, *(min(cell_len(name), _MOST_NAME_CELLS) for name, _ in pairs))
             lines += [
-                Content.assemble((f"  {name:{_NAME_CELLS}} ", "$foreground-muted"), value)
+                Content.assemble(
+                    (f"  {set_cell_size(name, max(cells, cell_len(name)))} ", "$foreground-muted"), value
+                )
                 for name, value in pairs
             ]
             lines.append(Content(""))

@@ -12,10 +12,12 @@ from app.tui.bindings import bindings
 from app.tui.states import sparkline
 from app.tui.widgets.label import Label
 from engine.class_report import best_evaluation
-from engine.format import count, number, printable, score
+from engine.format import amount, count, number, printable, score
 from engine.store.views import EvaluationRow
 
 _SPARK_CELLS = 40
+NO_EVALUATION = "this run has made no evaluation"
+NO_EVALUATION_YET = "no evaluation yet: one is made after each epoch, where videos are held out"
 _MEASURES = (("mic", "f1_micro"), ("mac", "f1_macro"))  # micro F1 of single labels is the accuracy
 
 
@@ -42,6 +44,7 @@ class ScoresView(Vertical):
         self._best: EvaluationRow | None = None
         self.chosen: int | None = None
         self._kept = False
+        self._ended = False
 
     def compose(self) -> ComposeResult:
         yield Evaluations(id="evaluations", cursor_type="row", classes="panel")
@@ -70,11 +73,11 @@ class ScoresView(Vertical):
         """The cells as text."""
         return [_cells(row, row is self._best) for row in self._rows]
 
-    def show(self, rows: tuple[EvaluationRow, ...]) -> None:
-        """Show the evaluations."""
-        if rows == self._rows:
+    def show(self, rows: tuple[EvaluationRow, ...], *, ended: bool) -> None:
+        """Show the evaluations; where there are none, whether some may come."""
+        if rows == self._rows and ended == self._ended:
             return
-        self._rows = rows
+        self._rows, self._ended = rows, ended
         self._best = best_evaluation(rows)
         table = self.query_one(Evaluations)
         table.clear(columns=True)
@@ -119,14 +122,14 @@ class ScoresView(Vertical):
     def _draw_courses(self) -> None:
         label = self.query_one(".courses-text", Label)
         if not self._rows:
-            label.update(
-                "no evaluation yet: a run makes one at the end of each epoch, where it has videos to validate on"
-            )
+            label.update(NO_EVALUATION if self._ended else NO_EVALUATION_YET)
             return
         lines: list[Content] = []
         for split in dict.fromkeys(row.split for row in self._rows):
             rows = [row for row in self._rows if row.split == split]
-            lines.append(Content.styled(f"{printable(split)}, {len(rows)} evaluations", "bold $text-accent"))
+            lines.append(
+                Content.styled(f"{printable(split)}, {amount(len(rows), 'evaluation')}", "bold $text-accent")
+            )
             for name, values in _courses(rows):
                 lines.append(_course(name, values, rows))
         label.update(Content("\n").join(lines))
@@ -153,7 +156,8 @@ def _course(name: str, values: list[float | None], rows: list[EvaluationRow]) ->
         return Content(text)
     best, row = (min if name == "loss" else max)(known, key=lambda pair: pair[0])
     at = f"step {count(row.step)}" if row.epoch is None else f"epoch {row.epoch}"
-    return Content(f"{text}  {number(known[0][0])} to {number(known[-1][0])}, best {number(best)} at {at}")
+    shown = number if name == "loss" else score
+    return Content(f"{text}  {shown(known[0][0])} to {shown(known[-1][0])}, best {shown(best)} at {at}")
 
 
 def _cells(row: EvaluationRow, best: bool) -> list[str]:

@@ -5,7 +5,9 @@ from textual.events import Click
 from textual.widget import Widget
 
 from app.tui.bindings import TABLE
+from app.tui.states import GLYPHS
 from engine.format import printable
+from engine.store.views import Status
 
 _NAME = " reeltop "
 _MODES = [binding for binding in TABLE["app"] if (binding.id or "").startswith("mode.")]
@@ -19,7 +21,7 @@ class TopBar(Widget):
         self._simulated = simulated
         self._mode = f"mode.{mode}"
         self._store_name = printable(store_name)
-        self._counts = ""
+        self._counts = self._few = ""
         self._trouble = ""
 
     def show_counts(self, running: int, waiting: int) -> None:
@@ -27,6 +29,9 @@ class TopBar(Widget):
         parts = [f"{running} running"] if running else []
         parts += [f"{waiting} queued"] if waiting else []
         self._counts = " · ".join(parts) or "nothing runs"
+        few = [f"{GLYPHS[Status.RUNNING]} {running}"] if running else []
+        few += [f"{GLYPHS[Status.QUEUED]} {waiting}"] if waiting else []
+        self._few = " ".join(few)  # where there is no room for the words
         self.refresh()
 
     def show_trouble(self, trouble: str | None) -> None:
@@ -48,6 +53,9 @@ class TopBar(Widget):
         if width - left.cell_length > len(right) + len(self._store_name) + 6:
             right += f"   {self._store_name}"
         blank = width - left.cell_length - len(right) - 1
+        if blank < 1 and self._few:
+            right = self._few
+            blank = width - left.cell_length - len(right) - 1
         line = (
             Content.assemble(left, " " * max(1, blank), (right, "$foreground-muted")) if blank > 0 else left
         )

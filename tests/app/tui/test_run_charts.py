@@ -66,14 +66,14 @@ async def test_a_thousand_series_are_paged_and_only_those_in_sight_are_asked_for
 
     monkeypatch.setattr(SeriesOf, "answer", noting)
     async with charts(runs["model-1"], size=(80, 24)) as page:
-        assert re.search(r"4 of 1011 series, page 1 of 253", page.status)
+        assert re.search(r"4 of 1011 series, page 1/253", page.status)
         asked.clear()
         await page.press("pagedown")
-        await page.until(lambda: "page 2 of 253" in page.status and len(page.keys) == 4)
+        await page.until(lambda: "page 2/253" in page.status and len(page.keys) == 4)
         await page.until(lambda: asked >= set(page.keys))
         assert len(asked - set(page.keys)) <= 4
         await page.press("pageup", "pageup")
-        await page.until(lambda: "page 1 of 253" in page.status)
+        await page.until(lambda: "page 1/253" in page.status)
         assert len(page.app.screen.query(MetricChart)) <= 8
 
 

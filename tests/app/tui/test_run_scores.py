@@ -21,6 +21,11 @@ CONFUSION = {
 }
 
 
+def drawn(app: ReeltopApp) -> list[str]:
+    """The screen, line by line."""
+    return ["".join(part.text for part in strip) for strip in app.screen._compositor.render_strips()]
+
+
 @pytest.fixture
 def confused(workspace: Workspace, store: Store, runs: dict[str, int]) -> int:
     """The finished run, with the predictions of its best state."""
@@ -74,6 +79,14 @@ async def test_classes_are_a_tree_with_names_and_mistakes_worst_first(
         assert lines[2] == "taken for 2007 home␛[31mstays 28 videos 44.4% of them"
         assert lines[4].startswith("2007 home␛[31mstays 0.55")
         assert lines[-1].startswith("1104 0.83")
+        await settled(pilot, lambda: app.focused is tree)
+        await pilot.press("e")
+        place = {}
+        for code, f1 in (("2003", "0.42"), ("1104", "0.83")):
+            await settled(pilot, lambda code=code: any(f" {code} " in line for line in drawn(app)))
+            place[code] = next(line.index(f1) for line in drawn(app) if f" {code} " in line and f1 in line)
+        assert place["2003"] == place["1104"], "one can be opened, one cannot: the columns are the same"
+        assert ",. evaluation" in drawn(app)[-1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""What a newcomer reads first: it says what is, is not cut at 80 columns, and stands below what it belongs to."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from run_page import on_run
+from textual.widgets import Input, TabbedContent
+
+from app.tui.app import ReeltopApp
+from app.tui.screens.launch import Launch
+from app.tui.widgets.config_form import ConfigForm
+from app.tui.widgets.label import Label
+from app.tui.widgets.overview import _written
+from app.tui.widgets.scores_view import _course
+from app.tui.widgets.top_bar import TopBar
+from engine.store.views import EvaluationRow
+from engine.workspace import Workspace
+
+
+def screen_lines(app: ReeltopApp) -> list[str]:
+    """The screen as it is drawn."""
+    return ["".join(part.text for part in strip) for strip in app.screen._compositor.render_strips()]
+
+
+@pytest.mark.parametrize(("width", "told"), [(80, "● 1 ◌ 1"), (100, "1 running · 1 queued")])
+async def test_how_much_runs_and_waits_is_said_at_any_width(
+    workspace: Workspace, runs: dict[str, int], settled: Callable, width: int, told: str
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(width, 24)) as pilot:
+        await settled(pilot, lambda: told in str(app.screen.query_one(TopBar).render()))
+
+
+async def test_an_ended_run_is_not_said_to_make_anything_yet(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, runs["broken"], "scores")
+        told = {
+            "scores": (".courses-text", "this run has made no evaluation"),
+            "classes": (".classes-status", "this run has made no evaluation"),
+            "checkpoints": (".checkpoint-status", "this run has written no checkpoint"),
+        }
+        for tab, (place, text) in told.items():
+            app.screen.query_one(TabbedContent).active = tab
+            await settled(
+                pilot, lambda place=place, text=text: str(app.screen.query_one(place, Label).content) == text
+            )
+
+
+async def test_a_form_that_is_made_anew_keeps_no_help_of_a_field_that_is_left(
+    workspace: Workspace, settled: Callable
+) -> None:
+    (workspace.configs / "model.yaml").write_text("stage: finetune\nmodel: {vision: models/clip}\n")
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("3")
+        await settled(pilot, lambda: isinstance(app.screen, Launch) and app.screen.query(Input))
+        form = app.screen.query_one(ConfigForm)
+        help_line = form.query_one("#form-help", Label)
+        form.focus_first()
+        await settled(pilot, lambda: str(help_line.content))
+        first = next(iter(form._rows.values()))
+        await pilot.press("f5")
+        await settled(
+            pilot, lambda: next(iter(form._rows.values())) is not first and not form.has_focus_within
+        )
+        await settled(pilot, lambda: not str(help_line.content))
+
+
+def test_values_of_a_section_stand_below_each_other() -> None:
+    lines = [
+        line.plain for line in _written([("settings", [("seed", "1"), ("training.adversarial.eps", "2")])])
+    ]
+    assert lines[1].index("1") == lines[2].index("2")
+    wide = [line.plain for line in _written([("series", [("模型/损失/training/x", "1"), ("lr", "2")])])]
+    assert wide[1].index("1") + 4 == wide[2].index("2"), "four characters are two cells wide"
+
+
+def test_a_course_of_scores_has_as_many_digits_as_the_table_above_it() -> None:
+    row = EvaluationRow(1, datetime.now(UTC), 44, 1, "val", 0, 2.5, 0.886, ())
+    assert "0.8860 to 0.8860, best 0.8860 at epoch 1" in _course("f1_mean", [0.886], [row]).plain
+    assert "2.5 to 2.5" in _course("loss", [2.5], [row]).plain
