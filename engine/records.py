@@ -135,6 +135,14 @@ encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
 
 
+def decode(payload: bytes | memoryview) -> AnyRecord | None:
+    """The record of a frame's payload; None where it is none."""
+    try:
+        return _decoder.decode(payload)
+    except _UNREADABLE:
+        return None
+
+
 class Batch(NamedTuple):
     """Records read in one go: `offset` is where to read on, `more` says that another read would find some now."""
 
@@ -175,10 +183,11 @@ def read_records(path: Path, offset: int = 0, *, max_bytes: int = _READ_BYTES) -
                 return Batch(records, position, bad_frames, more=True)
             bad_frames += frame.skipped
             position = frame.end
-            try:
-                records.append(_decoder.decode(frame.payload))
-            except _UNREADABLE:
+            record = decode(frame.payload)
+            if record is None:
                 bad_frames += 1
+            else:
+                records.append(record)
         return Batch(records, position, bad_frames)
     finally:
         os.close(fd)

@@ -3,7 +3,6 @@
 Exit codes: 0 finished, 3 stopped on request, 1 failed, 2 nothing was run (wrong usage, or the run is running already).
 """
 
-import errno
 import importlib
 import json
 import logging
@@ -20,6 +19,7 @@ import psutil
 
 from engine.environment import PATCH_FILE, describe_environment, describe_torch, write_patch
 from engine.errors import ReeltopError
+from engine.failure_text import failure_text
 from engine.ranks import CompanionRecorder, Companions, is_companion, process_count
 from engine.recorder import Recorder, StopRequested
 from engine.runlock import take_or_inherit_lock
@@ -30,7 +30,6 @@ from engine.workspace import Workspace
 FINISHED, FAILED, NOT_RUN, STOPPED = 0, 1, 2, 3
 INTERVAL_VARIABLE = "REELTOP_SYSTEM_INTERVAL"
 _GIB = 1 << 30
-_MESSAGE_LENGTH = 2000
 log = logging.getLogger("reeltop")
 
 
@@ -136,7 +135,7 @@ class _Ending:
             self.code = STOPPED
             self._recorder.state("stopped")
         else:
-            message = _message(error)
+            message = failure_text(error)
             if not isinstance(error, ReeltopError):
                 print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
             log.error("failed: %s", message)
@@ -163,12 +162,15 @@ class _SystemMetrics:
         self._thread.join(timeout=10)
 
     def _sample_until_the_end(self) -> None:
+        told = False
         while not self._ended.wait(self._interval):
             try:
                 values = _system_values(self._telemetry)
             except (psutil.Error, OSError) as error:
-                log.warning("no system metrics: %s", error)
-                return
+                if not told:
+                    log.warning("no system metrics for now: %s", error)
+                told = True
+                continue
             self._recorder.system(values)
 
 
@@ -226,20 +228,6 @@ def _log_to_stdout() -> None:
         force=True,
     )
     logging.captureWarnings(True)
-
-
-def _message(error: BaseException) -> str:
-    """One line about an error, with what to do where that is known."""
-    if isinstance(error, ReeltopError):
-        return str(error)
-    name = type(error).__name__
-    first_line = next(iter(str(error).strip().splitlines()), "")
-    # A library that writes for itself tells the cause in its own words alone.
-    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in first_line:
-        first_line += ": free some space, then resume the run"
-    elif isinstance(error, MemoryError) or name == "OutOfMemoryError":
-        first_line += ": lower the batch size or use a device with more memory"
-    return f"{name}: {first_line}"[:_MESSAGE_LENGTH]
 
 
 def _attempt(run_dir: Path) -> int:

@@ -132,6 +132,7 @@ class ReeltopApp(PersonalApp):
         """After the first paint: whatever takes time to import or to make comes here, or in threads from here."""
         if self.current_mode == self.DEFAULT_MODE:  # no key was quicker
             await self.switch_mode(self.first_mode())
+        self.app_resume_signal.subscribe(self, lambda _app: self.refresh(layout=True))
         self.start_personal()
         self.set_interval(ALARM_SECONDS, self.look_for_alarms)
         self.run_worker(self.feed.run, name="feed", group="feed", thread=True, exclusive=True)

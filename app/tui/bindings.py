@@ -41,6 +41,8 @@ TABLE: dict[str, tuple[Binding, ...]] = {
         Binding("question_mark", "help", "keys", key_display="?", id="app.help", tooltip="show or hide all keys"),
         Binding("q", "quit", "quit", id="app.quit", tooltip="close the screen; the runs go on"),
         Binding("escape", "back", "back", show=False, id="app.back", tooltip="close what is open"),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, id="app.suspend",
+                tooltip="back to the shell, where fg brings you here again; the runs go on"),
     ),
     "monitor": (
         Binding("s,x", "stop_run", "stop", id="monitor.stop", tooltip=_STOP.tooltip),

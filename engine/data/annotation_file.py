@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import ijson
 
+from engine.data.regular import require_regular
 from engine.data.taxonomy import is_code
 from engine.errors import DataError
 from engine.format import printable
@@ -52,8 +53,9 @@ def read_annotations(path: Path) -> Iterator[Annotation | BrokenRecord]:
     """Stream the records of an annotations file; duplicates are for the caller to see.
 
     Raises:
-        DataError: the file is missing, unreadable, not JSON, or not a list.
+        DataError: the file is missing, unreadable, a pipe or device, not JSON, or not a list.
     """
+    require_regular(path)
     try:
         with path.open("rb") as file:
             _require_list(path, file)

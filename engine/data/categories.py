@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.data.regular import require_regular
 from engine.data.taxonomy import Taxonomy, depth, is_code
 from engine.errors import DataError
 
@@ -20,8 +21,9 @@ def load_categories(path: Path) -> Taxonomy | None:
     or an object `{"03": "name", "0312": "name"}` whose longest codes are the leaves.
 
     Raises:
-        DataError: the file is in neither form.
+        DataError: the file is in neither form, or no file.
     """
+    require_regular(path)
     try:
         with path.open("rb") as file:
             data = json.loads(file.read(_MAX_BYTES))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.data.arrays import read_header
 from engine.data.frames import require_bounded
+from engine.data.regular import raise_starved, require_regular
 from engine.errors import DataError
 from engine.format import brief
 
@@ -113,11 +114,13 @@ def scan_feature_zip(path: Path) -> Iterator[tuple[str, int, str | None]]:
 
 
 def _open(path: Path) -> zipfile.ZipFile:
+    require_regular(path)
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; ready-made features lie in zip_feats/<split>.zip") from None
     except _BROKEN as error:
+        raise_starved(error)
         raise DataError(f"{path}: broken zip ({brief(str(error), 200)}); replace it") from error
 
 

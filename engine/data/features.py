@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.data.arrays import open_array
+from engine.data.regular import raise_starved, require_regular_files
 from engine.errors import DataError
 from engine.format import brief
 
@@ -56,6 +57,7 @@ class FeatureStore:
         Raises:
             DataError: there is none, it is unfinished, or its files do not fit together.
         """
+        require_regular_files(folder)
         try:
             meta = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
             if meta.get("format") != _FORMAT:
@@ -67,6 +69,7 @@ class FeatureStore:
                 f"{folder}: no finished feature store ({missing} is missing); run extract first"
             ) from error
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise_starved(error)
             raise DataError(
                 f"{folder}: feature store cannot be read ({brief(str(error), 200)}); extract again"
             ) from error
@@ -97,13 +100,17 @@ class FeatureStore:
         """Embeddings of a video's frames (all without `indices`), float16 [n, V], a copy.
 
         Raises:
-            DataError: the store does not hold the video.
+            DataError: the store does not hold the video, or one of these values is NaN or infinite.
             IndexError: an index is outside its frames.
         """
         row = self._known(video)
         start = int(self._offsets[row])
         frames = self.frames[start : start + int(self._counts[row])]
-        return np.array(frames if indices is None else frames[np.asarray(indices, np.int64)])
+        read = np.array(frames if indices is None else frames[np.asarray(indices, np.int64)])
+        # All exponent bits set: numpy's own test of halves takes seven times as long.
+        if read.size and int((read.view(np.uint16) & 0x7FFF).max()) >= 0x7C00:
+            raise DataError(f"{self.folder}: id {video}: holds NaN or infinity; extract the features again")
+        return read
 
     def _lead_out(self, frames: int) -> bool:
         """Whether any video's rows are not within those of all."""

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from engine.data.regular import raise_starved, require_regular
 from engine.errors import DataError
 from engine.format import brief, printable
 
@@ -142,6 +143,7 @@ class FrameFolder:
 
         Raises:
             DataError: the zip or one of the chosen images is broken; the message names both.
+        OSError: no descriptor or no memory is left, which says nothing about the zip.
         """
         path = self.path(video)
         archive = _open_zip(path)
@@ -226,11 +228,13 @@ def natural_key(name: str) -> tuple[object, ...]:
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile | None:
+    require_regular(path)
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
         return None
     except _BROKEN_ZIP as error:
+        raise_starved(error)
         raise DataError(f"{path}: broken zip ({brief(str(error), 200)}); replace it") from error
 
 
@@ -280,6 +284,7 @@ def _processor_settings(folder_or_name: str | Path) -> dict[str, Any]:
     folder = Path(folder_or_name)
     if folder.is_dir():
         file = folder / "preprocessor_config.json"
+        require_regular(file)
         try:
             settings = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.data.arrays import open_array
 from engine.data.columns import building
+from engine.data.regular import raise_starved, require_regular_files
 from engine.data.taxonomy import Taxonomy
 from engine.errors import DataError
 from engine.format import brief
@@ -22,6 +23,7 @@ from engine.metrics import confusion
 
 _PROBABILITIES = "probabilities.npy"
 _LABELS = "labels.npy"
+_ROWS = 1 << 14  # looked at together
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class Predictions:
         """Open what `write_predictions` wrote.
 
         Raises:
-            DataError: something is missing, broken, or does not fit together.
+            DataError: something is missing, broken, NaN, or does not fit together.
         """
+        require_regular_files(folder)
         try:
             ids = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
             taxonomy = Taxonomy.from_dict(json.loads((folder / "taxonomy.json").read_text(encoding="utf-8")))
@@ -52,6 +55,7 @@ class Predictions:
             missing = Path(error.filename or "").name
             raise DataError(f"{folder}: no predictions ({missing} is missing); run predict again") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError, DataError) as error:
+            raise_starved(error)
             raise DataError(
                 f"{folder}: predictions cannot be read ({brief(str(error), 200)}); run predict again"
             ) from error
@@ -64,6 +68,8 @@ class Predictions:
             fits = fits and len(labels) == len(ids) and not ((labels < -1) | (labels >= classes)).any()
         if not fits:
             raise DataError(f"{folder}: files of predictions do not fit together; run predict again")
+        if not all(np.isfinite(probabilities[row : row + _ROWS]).all() for row in range(0, len(ids), _ROWS)):
+            raise DataError(f"{folder}: probabilities hold NaN or infinity; run predict again")
         return cls(folder, ids, probabilities, taxonomy, labels, meta)
 
 

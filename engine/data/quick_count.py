@@ -24,6 +24,8 @@ class QuickCount:
 
 def quick_count(path: Path) -> QuickCount | None:
     """Counts of an annotations file; None where there is none."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with path.open("rb") as file:
             start = file.read(_READ_BYTES)

@@ -21,7 +21,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from engine.checksums import require_as_recorded
 from engine.data.frames import Preprocess
+from engine.data.regular import require_regular_files
 from engine.data.taxonomy import Taxonomy
 from engine.data.videos import VideoBatch
 from engine.errors import DataError
@@ -174,6 +176,7 @@ def load_description(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: there is none, or it is not JSON.
     """
+    require_regular_files(folder)
     try:
         description = json.loads((folder / CONFIG_FILE).read_text())
         if isinstance(description, dict):
@@ -189,9 +192,11 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """Weights of a checkpoint by name.
 
     Raises:
-        DataError: the file is missing or broken.
+        DataError: the file is missing or broken, or not what the run recorded that wrote it.
     """
     path = folder / WEIGHTS_FILE
+    require_regular_files(folder)
+    require_as_recorded(folder, WEIGHTS_FILE)
     try:
         return load_file(path)
     except (OSError, SafetensorError, *_UNUSABLE) as error:
@@ -281,7 +286,8 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """
     try:
         with safe_open(folder / WEIGHTS_FILE, "pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()  # of the file, which is no mapping: it cannot be iterated over
+            return {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except (OSError, SafetensorError, *_UNUSABLE) as error:
         raise _unreadable(folder, error) from error
 

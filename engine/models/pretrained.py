@@ -1,12 +1,14 @@
 """Pre-trained parts, from a folder made by `save_pretrained` or a hub name."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from transformers import AutoModel, AutoTokenizer, BertModel, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from engine.data.frames import Preprocess
+from engine.data.regular import require_regular_files
 from engine.errors import DataError
 from engine.format import brief
 
@@ -66,6 +68,7 @@ def preprocess_of(name: str, backbone: PreTrainedModel, statistics: str) -> Prep
 
 
 def _loaded(part: str, name: str, load: Callable[[], Loaded]) -> Loaded:
+    require_regular_files(Path(name))
     try:
         return load()
     except (

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from engine.data.regular import require_regular_files
 from engine.errors import DataError
 from engine.format import brief
 from engine.pins import is_pinned
@@ -41,6 +42,7 @@ class Saved:
             DataError: the file is broken.
         """
         path = self.folder / TRAINER_FILE
+        require_regular_files(self.folder)
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             if not isinstance(state, dict):

@@ -13,9 +13,9 @@ from sqlalchemy import event
 from supervisor_bench import Bench
 
 from engine.errors import StoreError
+from engine.failure_text import failure_text
 from engine.recorder import Recorder
 from engine.records import RECORDS_FILE, State, read_records
-from engine.run import _message
 from engine.runlock import read_holder
 from engine.store.database import Store
 from engine.store.views import Status
@@ -118,8 +118,8 @@ def test_a_checkpoint_that_does_not_fit_names_the_full_disk_and_leaves_those_bef
     save(1, 1)
     with pytest.raises((OSError, SafetensorError)) as stopped:
         save(2, 4)
-    assert "No space left on device" in _message(stopped.value)
-    assert _message(stopped.value).endswith("free some space, then resume the run")
+    assert "No space left on device" in failure_text(stopped.value)
+    assert failure_text(stopped.value).endswith("free some space, then resume the run")
     assert [path.name for path in saved.folder.iterdir()] == ["step-00000001"]
     recorder.state("failed", "told")
     assert isinstance(read_records(small_disk / RECORDS_FILE).records[-1], State)

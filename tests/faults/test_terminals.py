@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+import psutil
 from supervisor_bench import Bench, wait_until
 
 from engine.store.views import Status
@@ -88,3 +89,32 @@ def test_a_watched_log_ends_at_ctrl_c_pressed_twice_without_a_traceback_and_the_
     wait_until(lambda: len(bench.points(run_id)) > before)
     assert bench.status(run_id) is Status.RUNNING
     assert supervisor.poll() is None
+
+
+def test_an_interface_put_aside_with_ctrl_z_comes_back_whole(bench: Bench) -> None:
+    shell, terminal = pty.fork()
+    if shell == 0:
+        os.chdir(bench.workspace.root)
+        os.environ |= {"TERM": "xterm-256color", "PS1": "$ ", "ENV": ""}
+        os.execv("/bin/sh", ["sh", "-i"])
+    seen = bytearray()
+
+    def until_drawn(text: bytes) -> None:
+        wait_until(lambda: text in seen, step=lambda: seen.extend(drawn(terminal)))
+
+    os.write(terminal, f"{sys.executable} -m app.cli\n".encode())
+    until_drawn(b"No runs yet")
+    (interface,) = psutil.Process(shell).children()
+    os.write(terminal, b"\x1a")
+    wait_until(lambda: interface.status() == psutil.STATUS_STOPPED, step=lambda: seen.extend(drawn(terminal)))
+    os.write(terminal, b"echo the-shell-$((40 + 2))\n")
+    until_drawn(b"the-shell-42")
+    seen.clear()
+    os.write(terminal, b"fg\n")
+    until_drawn(b"Ensemble")  # the top line, which nothing changes
+    until_drawn(b"No runs yet")
+    os.write(terminal, b"q")
+    wait_until(lambda: not interface.is_running(), step=lambda: seen.extend(drawn(terminal)))
+    os.write(terminal, b"exit\n")
+    until_ended(shell)
+    os.close(terminal)

@@ -89,3 +89,26 @@ def test_predictions_with_a_part_of_another_kind_are_refused(tmp_path: Path, nam
     (folder / name).write_bytes(data)
     with pytest.raises(DataError, match="run predict again"):
         Predictions.open(folder)
+
+
+def test_features_that_are_not_numbers_are_refused_when_they_are_read(tmp_path: Path) -> None:
+    folder = store(tmp_path)
+    for bad in (np.nan, np.inf, -np.inf):
+        np.array([[1] * 4, [1, 1, bad, 1], [1] * 4], np.float16).tofile(folder / "frames.f16")
+        opened = FeatureStore.open(folder)
+        with pytest.raises(DataError, match="id a: holds NaN or infinity; extract"):
+            opened.read("a")
+        np.testing.assert_array_equal(opened.read("a", [0]), np.ones((1, 4)))
+        np.testing.assert_array_equal(opened.read("b"), np.ones((1, 4)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_predictions_that_are_not_numbers_are_refused(tmp_path: Path, bad: float) -> None:
+    folder = tmp_path / "predictions"
+    probabilities_NC = np.full((20_000, 2), 0.5)
+    probabilities_NC[-1, 1] = bad
+    write_predictions(
+        folder, list(map(str, range(20_000))), probabilities_NC, Taxonomy.from_codes(["0101", "0102"])
+    )
+    with pytest.raises(DataError, match="NaN or infinity; run predict again"):
+        Predictions.open(folder)

@@ -1,5 +1,6 @@
 """Frames: natural order, exact crops, and one line about whatever is broken."""
 
+import errno
 import json
 import tracemalloc
 import zipfile
@@ -300,3 +301,16 @@ def test_frames_of_a_split_without_a_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "zip_frames" / "labeled").mkdir(parents=True)
     frames = DecodedFrames(FrameFolder(tmp_path, "labeled"), SMALL, 4)
     assert len(frames.read("without", None)) == 0
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
+def test_a_zip_is_not_called_broken_because_no_file_can_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_arguments: object, **_options: object) -> None:
+        raise OSError(number, "refused")
+
+    write_zip(tmp_path, "labeled", "v001", {"1.jpg": jpeg()})
+    monkeypatch.setattr("zipfile.io.open", refused)
+    with pytest.raises(OSError, match="refused"):
+        FrameFolder(tmp_path, "labeled").names("v001")
