@@ -10,6 +10,7 @@ from typing import Literal
 from xml.sax.saxutils import escape
 
 from app.tui.curves import XY, Limits
+from app.tui.drawing import unbroken
 from engine.format import printable
 
 Format = Literal["markdown", "csv"]
@@ -103,7 +104,8 @@ def svg(
         f'<text x="{right}" y="{_HEIGHT - 8}" font-size="11" text-anchor="end" {text}>{escape(x_name)}</text>'
     )
     for points, colour in lines:
-        for part in _unbroken(points):
+        for part in unbroken(points):
+            part = part * 2 if len(part) == 1 else part  # a round cap shows a single point
             path = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in part)
             parts.append(
                 f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5" clip-path="url(#area)" '
@@ -121,17 +123,6 @@ def svg(
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="0.5"/>'
-
-
-def _unbroken(points: Sequence[XY]) -> list[list[tuple[float, float]]]:
-    """Parts between gaps; a single point is one that a round cap shows."""
-    parts: list[list[tuple[float, float]]] = [[]]
-    for x, y in points:
-        if y is not None:
-            parts[-1].append((x, y))
-        elif parts[-1]:
-            parts.append([])
-    return [part * 2 if len(part) == 1 else part for part in parts if part]
 
 
 def _cell(text: str) -> str:

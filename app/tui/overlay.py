@@ -1,23 +1,18 @@
 """One series of several runs over each other as lines: on the axis that all of them have, each with its glyph."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
-from typing import TYPE_CHECKING
 
 from app.tui import curves
-from app.tui.axis_labels import axis_label
 from app.tui.curves import XY, Clock, Limits, Look
+from app.tui.drawing import Drawing, Line
 from app.tui.run_marks import RunMark, rich_colour
 from engine.comparison import ComparedRun
 from engine.store.views import Series, SeriesPoint
 
-if TYPE_CHECKING:
-    from app.tui.widgets.plot import Drawing, Line
-
 _FEW = 12  # points of a line that all get its glyph
 _GLYPHS = 6  # of a longer line
-_FEW_STEPS = 4  # between which a tick could lie
 _LINE = "."  # where braille cannot be drawn
 
 
@@ -131,10 +126,8 @@ class Overlay:
         point = curves.nearest(self.points(run_id), self.clock(run_id), self.unit, self.cursor)
         return point.value if point is not None else None
 
-    def drawing(self, theme: Mapping[str, str]) -> "Drawing":
+    def drawing(self, theme: Mapping[str, str]) -> Drawing:
         """All lines, the current run's last, then all glyphs."""
-        from app.tui.widgets.plot import Drawing
-
         unit = self.unit
         window = self.look.window or curves.limits(self._xs() or [0.0], 0.0)
         lines: list[Line] = []
@@ -146,16 +139,15 @@ class Overlay:
             ys += [y for _, y in in_sight]
             lines.append(self._styled(run_id, drawn, theme))
             glyphs.append(self._styled(run_id, self._places(run_id, in_sight), theme, glyph=True))
-        label = axis_label(unit, window)
         inside = self.cursor is not None and window[0] <= self.cursor <= window[1]
         return Drawing(
             lines=(*lines, *glyphs),
             x_limits=window,
             y_limits=self.y_window or curves.limits(ys or [0.0], 0.04),
-            x_label=_whole(label) if unit == "step" and window[1] - window[0] < _FEW_STEPS else label,
+            x_unit=unit,
             log_y=self.look.log_y,
             cursor=self.cursor if inside else None,
-            cursor_style=rich_colour(theme, "secondary"),
+            cursor_style=rich_colour(theme, "text-secondary"),
         )
 
     @property
@@ -187,20 +179,13 @@ class Overlay:
 
     def _styled(
         self, run_id: int, points: Sequence[XY], theme: Mapping[str, str], *, glyph: bool = False
-    ) -> "Line":
-        from app.tui.widgets.plot import Line
-
+    ) -> Line:
         mark = self.marks[run_id]
         colour = rich_colour(theme, mark.colour)
         style = f"bold {colour}" if run_id == self.current else colour
         return (
             Line(tuple(points), style, mark.glyph, mark.glyph) if glyph else Line(tuple(points), style, _LINE)
         )
-
-
-def _whole(label: Callable[[float], str]) -> Callable[[float], str]:
-    """No label where there is no step."""
-    return lambda x: label(round(x) + 0.0) if abs(x - round(x)) < 1e-6 else ""
 
 
 def plain_look(look: Look) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What a person does on a plot, as messages: light to import, while the plot itself brings numpy."""
+"""What a person does on a plot, as messages."""
 
 from textual.message import Message
 

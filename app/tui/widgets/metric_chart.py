@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,21 +10,20 @@ from textual.content import Content
 from textual.message import Message
 
 from app.tui import curves
-from app.tui.axis_labels import axis_label, exact_label
+from app.tui.axes import exact_label
 from app.tui.curves import Clock, Limits, Look
+from app.tui.drawing import Drawing, Line
+from app.tui.widgets.chart_picture import picture
 from app.tui.widgets.gestures import AllWanted, Moved, Pointed
 from app.tui.widgets.label import Label
-from app.tui.widgets.plot_holder import PlotHolder
+from app.tui.widgets.plot import Plot
 from engine.format import number, printable
 from engine.store.views import MetricSummary, Series, SeriesPoint
-
-if TYPE_CHECKING:
-    from app.tui.widgets.plot import Drawing
 
 _SMALLEST = (16, 4)
 
 
-class MetricChart(PlotHolder, Container):
+class MetricChart(Container):
     """Draws what it is given; at most once a message, and only what has changed.
 
     By itself it follows the keys and the mouse of its plot; who wants several charts to move together listens to
@@ -66,6 +64,7 @@ class MetricChart(PlotHolder, Container):
 
     def compose(self) -> ComposeResult:
         yield Label("", classes="chart-empty dim")
+        yield Plot()
 
     def on_mount(self) -> None:
         self.border_title = Content(printable(self.key))
@@ -106,8 +105,6 @@ class MetricChart(PlotHolder, Container):
         """The chart as SVG, as it is drawn now; None without points. `title` goes before the name of the series."""
         if not self.points:
             return None
-        from app.tui.widgets.chart_picture import picture
-
         return picture(
             f"{title}  {self.key}", self._drawing(self.points), self._unit, self.app.theme_variables
         )
@@ -225,27 +222,23 @@ class MetricChart(PlotHolder, Container):
         if not visible:
             self._say("no points yet" if fits or not points else "")
             return
-        if (plot := self._plot()) is None:
-            return
         state = (tuple(points), self.look, self._own_clock, self._y_window, self._cursor)
         if points and self._drawn != state:
             self._drawn = state
-            plot.draw(self._drawing(points))
+            self.query_one(Plot).draw(self._drawing(points))
 
-    def _drawing(self, points: Sequence[SeriesPoint]) -> "Drawing":
-        from app.tui.widgets.plot import Drawing, Line
-
+    def _drawing(self, points: Sequence[SeriesPoint]) -> Drawing:
         look, clock, unit = self.look, self._own_clock, self._unit
         raw = curves.scaled(curves.coordinates(points, clock, unit), log_y=look.log_y)
         xs = [x for x, _ in raw]
         window = look.window or curves.limits(xs, 0.0)
-        lines = [Line(tuple(raw), self._colour("accent"))]
+        lines = [Line(tuple(raw), self._colour("text-accent"))]
         if look.smoothing:
             span = window[1] - window[0]
             mean = curves.smoothed(points, clock, unit, look.smoothing, span)
             lines = [
                 Line(tuple(raw), self._colour("accent-muted"), "."),
-                Line(tuple(curves.scaled(mean, log_y=look.log_y)), self._colour("accent")),
+                Line(tuple(curves.scaled(mean, log_y=look.log_y)), self._colour("text-accent")),
             ]
         ys = [y for x, y in raw if y is not None and window[0] <= x <= window[1]]
         ys = ys or [y for _, y in raw if y is not None] or [0.0]
@@ -255,12 +248,12 @@ class MetricChart(PlotHolder, Container):
             lines=tuple(lines),
             x_limits=window,
             y_limits=self._y_window or curves.limits(ys, 0.04),
-            x_label=axis_label(unit, window),
+            x_unit=unit,
             log_y=look.log_y,
             cursor=self._cursor
             if self._cursor is not None and window[0] <= self._cursor <= window[1]
             else None,
-            cursor_style=self._colour("secondary"),
+            cursor_style=self._colour("text-secondary"),
         )
 
     def _tell(self) -> None:

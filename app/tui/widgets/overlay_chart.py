@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,22 +10,20 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 
-from app.tui.axis_labels import exact_label
+from app.tui.axes import exact_label
 from app.tui.columns import fit
 from app.tui.curves import AXES, SMOOTHINGS, Look
 from app.tui.overlay import Overlay
 from app.tui.requests import SeriesOf
 from app.tui.run_marks import RunMark
+from app.tui.widgets.chart_picture import picture
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.gestures import AllWanted, Moved, Pointed
 from app.tui.widgets.label import Label
-from app.tui.widgets.plot_holder import PlotHolder
+from app.tui.widgets.plot import Plot
 from engine.comparison import ComparedRun
 from engine.format import number, printable
 from engine.store.views import Series
-
-if TYPE_CHECKING:
-    pass
 
 _SMALLEST = (16, 4)
 _FIRST = ("train/loss", "val/f1_mean", "val/loss")
@@ -35,10 +32,8 @@ _MANY = 4
 _NOUNS = {"epoch": "epochs", "step": "steps"}
 
 
-class OverlayChart(PlotHolder, Vertical):
+class OverlayChart(Vertical):
     """Starts with a series that several runs have; runs that lack the chosen one say so in the legend."""
-
-    SAYS_LOADING = False  # its own text does
 
     class Wanted(Message):
         """Other points are wanted, or another look was chosen."""
@@ -50,12 +45,13 @@ class OverlayChart(PlotHolder, Vertical):
         self._counts: dict[str, int] = {}
         self._pattern = re.compile("")
         self._drawn: object = None
-        self._focus_wanted = False  # once there is a plot
+        self._focus_wanted = False  # once something is drawn
 
     def compose(self) -> ComposeResult:
         yield FilterBar("series: regular expression, such as ^val/ or f1", widget_id="overlay-filter")
         yield Label("", widget_id="overlay-legend")
         yield Label("", classes="chart-empty dim")
+        yield Plot()
 
     def on_mount(self) -> None:
         self.border_title = "curves"
@@ -103,8 +99,6 @@ class OverlayChart(PlotHolder, Vertical):
         overlay = self._overlay
         if not overlay.known:
             return None
-        from app.tui.widgets.chart_picture import picture
-
         theme = self.app.theme_variables
         runs = [f"{overlay.marks[one.run.id].glyph} {one.run.id} {one.run.name}" for one in overlay.runs]
         return picture("   ".join([self.key, *runs]), overlay.drawing(theme), overlay.unit, theme)
@@ -115,10 +109,9 @@ class OverlayChart(PlotHolder, Vertical):
 
     def focus_plot(self) -> None:
         """So that its keys work."""
-        plot = next(iter(self.query("Plot")), None)
-        self._focus_wanted = plot is None or not self.has_class("-drawn")
-        if plot is not None and not self._focus_wanted:
-            plot.focus()
+        self._focus_wanted = not self.has_class("-drawn")
+        if not self._focus_wanted:
+            self.query_one(Plot).focus()
 
     def next_series(self, by: int) -> None:
         """The next series that matches the filter."""
@@ -215,8 +208,9 @@ class OverlayChart(PlotHolder, Vertical):
         waiting = not overlay.complete and self.has_class("-drawn")  # nothing flickers meanwhile
         fits = width >= _SMALLEST[0] and height >= _SMALLEST[1]
         self.set_class((overlay.known or waiting) and fits, "-drawn")
-        if not (overlay.known and fits) or (plot := self._plot()) is None:
+        if not (overlay.known and fits):
             return
+        plot = self.query_one(Plot)
         state = overlay.state
         if state != self._drawn:
             self._drawn = state

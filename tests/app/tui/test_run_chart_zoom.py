@@ -114,14 +114,13 @@ async def test_the_mouse_points_zooms_and_drags(charts: Callable, runs: dict[str
         plot = page.chart("train/loss").query_one("Plot")
         await page.pilot.hover(plot, offset=(20, 3))
         await page.until(lambda: page.drawing().cursor is not None)
-        from textual.events import MouseDown, MouseMove, MouseScrollDown, MouseUp
+        from textual.events import MouseDown, MouseMove, MouseScrollUp, MouseUp
 
-        canvas = plot.query_one("#plot")
-        await page.pilot._post_mouse_events([MouseScrollDown], canvas, (12, 3))
+        await page.pilot._post_mouse_events([MouseScrollUp], plot, (12, 3))
         await page.until(lambda: page.chart("train/loss").look.window is not None)
         low, high = page.drawing().x_limits
         assert high - low < 390
-        region = canvas.region
+        region = plot.region
         at = (region.x + 20, region.y + 3)
         for kind, x, dx, button in (
             (MouseDown, at[0], 0, 1),
@@ -129,6 +128,6 @@ async def test_the_mouse_points_zooms_and_drags(charts: Callable, runs: dict[str
             (MouseUp, at[0] + 3, 0, 1),
         ):
             page.app.screen._forward_event(
-                kind(canvas, x, at[1], dx, 0, button, False, False, False, x, at[1])
+                kind(plot, x, at[1], dx, 0, button, False, False, False, x, at[1])
             )
         await page.until(lambda: page.drawing().x_limits[0] < low)

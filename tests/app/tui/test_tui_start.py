@@ -21,7 +21,7 @@ from engine.store.views import RunRow
 from engine.telemetry import HostSample, Telemetry
 from engine.workspace import Workspace
 
-HEAVY = ("sqlalchemy", "pydantic", "textual_plot", "numpy", "psutil", "torch")
+HEAVY = ("sqlalchemy", "pydantic", "numpy", "psutil", "torch")
 
 
 def bar(app: ReeltopApp) -> str:
