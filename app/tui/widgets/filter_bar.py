@@ -16,7 +16,7 @@ from app.tui.widgets.label import Label
 from engine.format import printable
 from engine.store.table_views import Key
 
-_INDENT = 2
+_WHERE = re.compile(r"^filter, character \d+: ")  # the arrow says it
 
 
 class _FilterInput(Input):
@@ -31,7 +31,7 @@ class _FilterInput(Input):
 
     def action_complete(self, by: int) -> None:
         bar = self.parent
-        if isinstance(bar, FilterBar) and not bar.complete(by):
+        if isinstance(bar, FilterBar) and not bar.complete(by) and not bar.completes:
             self.screen.focus_next() if by > 0 else self.screen.focus_previous()
 
 
@@ -101,6 +101,11 @@ class FilterBar(Vertical):
         self._values[key] = tuple(values)
         self._look()
 
+    @property
+    def completes(self) -> bool:
+        """Tab is for words here, also where just now none fits: letters typed on must not become keys of the table."""
+        return bool(self._keys)
+
     def complete(self, by: int) -> bool:
         """Put the next word that fits in the place of what is typed; false where none does."""
         if self._place is None or not self._candidates:
@@ -126,7 +131,7 @@ class FilterBar(Vertical):
 
     def show_error(self, message: str | None, position: int = 0) -> None:
         """Put the message under the character it is about."""
-        self._error = None if message is None else (printable(message), position)
+        self._error = None if message is None else (_WHERE.sub("", printable(message)), position)
         self._draw()
 
     def close_if_empty(self) -> None:
@@ -175,14 +180,15 @@ class FilterBar(Vertical):
         error.set_class(told is not None, "-shown")
         if told is None:
             return
-        text, position = told
-        place = position + _INDENT
+        text, place = told
         room = max(10, self.size.width)
         before = place - len(text) - 2
-        fits_after = place + len(text) + 2 <= room
-        error.update(
-            " " * before + f"{text} ▲" if not fits_after and before >= 0 else " " * place + f"▲ {text}"
-        )
+        if place + len(text) + 2 <= room:
+            error.update(" " * place + f"▲ {text}")
+        elif before >= 0:
+            error.update(" " * before + f"{text} ▲")
+        else:
+            error.update(" " * min(place, room - 1) + f"▲\n{text}")
 
     def _words(self) -> Content:
         """A line of words around the one that tab took last."""

@@ -8,10 +8,14 @@ from run_page import on_run
 from textual.widgets import Input, TabbedContent
 
 from app.tui.app import ReeltopApp
+from app.tui.run_view import View
 from app.tui.screens.launch import Launch
+from app.tui.screens.runs import Runs
 from app.tui.widgets.config_form import ConfigForm
+from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
 from app.tui.widgets.overview import _written
+from app.tui.widgets.run_table import RunTable
 from app.tui.widgets.scores_view import _course
 from app.tui.widgets.top_bar import TopBar
 from engine.store.views import EvaluationRow
@@ -84,3 +88,50 @@ def test_a_course_of_scores_has_as_many_digits_as_the_table_above_it() -> None:
     row = EvaluationRow(1, datetime.now(UTC), 44, 1, "val", 0, 2.5, 0.886, ())
     assert "0.8860 to 0.8860, best 0.8860 at epoch 1" in _course("f1_mean", [0.886], [row]).plain
     assert "2.5 to 2.5" in _course("loss", [2.5], [row]).plain
+
+
+async def test_a_filter_that_is_no_condition_is_told_so_without_a_cut_at_80_columns(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("2")
+        await settled(pilot, lambda: isinstance(app.screen, Runs) and app.screen.query_one(RunTable).matching)
+        await pilot.press("slash", *"status=finished baseline", "enter")
+        await settled(pilot, lambda: any("▲" in line for line in screen_lines(app)))
+        below = screen_lines(app)[2:4]
+        assert below[0].index("▲") == screen_lines(app)[1].index("baseline")
+        assert (
+            below[1].strip() == "`baseline` is not `key op value`: write name~word, f1_mean>0.6 or tag=best"
+        )
+
+
+async def test_tab_stays_in_the_filter_where_no_word_fits_so_that_what_follows_is_typed(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("2")
+        await settled(pilot, lambda: isinstance(app.screen, Runs) and app.screen.query_one(RunTable).matching)
+        await pilot.press("slash")
+        bar = app.screen.query_one(FilterBar)
+        await settled(pilot, lambda: bar.completes)
+        await pilot.press(*"stage=x", "tab", *"t")
+        await settled(pilot, lambda: bar.text == "stage=xt")
+        assert isinstance(app.screen, Runs), "t has not asked for tags"
+
+
+async def test_the_column_that_is_sorted_by_keeps_its_name_beside_the_arrow(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("2")
+        await settled(pilot, lambda: isinstance(app.screen, Runs) and app.screen.query_one(RunTable).matching)
+        app.screen.show_view(View(sort="-l1_micro"))
+        await settled(
+            pilot, lambda: "l1mic▼ l1 mac l2 mic" in app.screen.query_one(RunTable).render_line(0).text
+        )
