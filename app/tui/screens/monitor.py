@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from engine.store.live import Standing
 
 LOSS, SCORE = "train/loss", "val/f1_mean"
+_CURVES = {  # of a stage that trains nothing, or is not scored by its F1
+    "extract": ("speed/videos", "speed/frames"),
+    "pretrain": (LOSS, "train/mlm"),
+    "contrast": (LOSS, "train/accuracy"),
+}
 _NEWEST = Page(limit=1)
 _NEWEST_CHARTED = Page(f"{LOSS}<1e99", "-id", limit=1)
 _TOO_SMALL = "too small: give 40x8"
@@ -130,7 +135,9 @@ class Monitor(QueueActions):
                 self.query_one(LiveList).show_standings(cast("Mapping[int, Standing]", value))
             case SeriesOf(run_id=run_id, key=key):
                 if (run := self._charted()) is not None and run.id == run_id:
-                    self._chart(key).show(cast(Series, value), f"{GLYPHS[run.status]} {title(run)}")
+                    for chart in self.query(MetricChart):
+                        if chart.key == key:
+                            chart.show(cast(Series, value), f"{GLYPHS[run.status]} {title(run)}")
 
     def refused(self, request: Request, message: str) -> None:
         if request == _NEWEST_CHARTED:  # no run has logged a loss yet
@@ -222,9 +229,6 @@ class Monitor(QueueActions):
         self._newest_charted, self._charted_known = run, True
         self._follow()
 
-    def _chart(self, key: str) -> MetricChart:
-        return next(chart for chart in self.query(MetricChart) if chart.key == key)
-
     def _follow(self) -> None:
         """Let charts and log show the run under the cursor."""
         run = self._charted()
@@ -236,7 +240,8 @@ class Monitor(QueueActions):
         if run is None:
             self.query_one(LogView).follow(None)
         elif self._shown is None or run.id != self._shown.id:
-            for chart in self.query(MetricChart):
+            for chart, key in zip(self.query(MetricChart), _CURVES.get(run.stage, (LOSS, SCORE)), strict=True):
+                chart.show_key(key)
                 chart.show(None, f"{GLYPHS[run.status]} {title(run)}")
             self.query_one(RatesLine).show({})
             log = self.reeltop.workspace.resolve(run.directory) / "log.txt"

@@ -52,7 +52,7 @@ async def test_it_shows_what_runs_and_why_the_others_wait(
         assert "55%" in line
         assert "needs run 3 (model-1) to finish" in prompts(app, WaitList)[0]
         charts = {chart.key: chart for chart in app.screen.query(MetricChart)}
-        await settled(pilot, lambda: all(chart.query("Plot") for chart in charts.values()))
+        await settled(pilot, lambda: all(chart.points for chart in charts.values()))
         assert "val/f1_mean 0.5678" in str(charts["val/f1_mean"].border_title)
 
 
@@ -137,8 +137,21 @@ async def test_when_nothing_runs_the_newest_run_with_a_curve_is_charted(
         await settled(pilot, lambda: isinstance(app.screen, Monitor) and app.screen.is_mounted)
         log = app.screen.query_one(LogView)
         await settled(pilot, lambda: "trained" in str(log.border_title))
-        await settled(pilot, lambda: all(chart.query("Plot") for chart in app.screen.query(MetricChart)))
+        await settled(pilot, lambda: all(chart.points for chart in app.screen.query(MetricChart)))
         assert app.screen.current_run().id == trained
+
+
+async def test_the_curves_are_those_that_the_stage_has(
+    workspace: Workspace, store: Store, settled: Callable
+) -> None:
+    (only,) = create_runs(store, [new_run("before", stage="pretrain")])
+    for before, after in pairwise((Status.QUEUED, Status.STARTING, Status.RUNNING)):
+        transition(store, only, from_={before}, to=after)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, settled)
+        charts = app.screen.query(MetricChart)
+        await settled(pilot, lambda: [chart.key for chart in charts] == ["train/loss", "train/mlm"])
 
 
 async def test_without_any_curve_the_newest_run_is_followed(
