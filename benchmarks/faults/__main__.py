@@ -11,20 +11,25 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks.faults import crowds, kills
+from benchmarks.faults import crowds, kill_around, kill_runs, slow, starved
+from benchmarks.faults.kills import Kills
 from benchmarks.faults.world import BrokenPromiseError
 
-KILLS: dict[str, Callable[[kills.Kills], None]] = {
-    "kill-run": kills.kill_run,
-    "kill-checkpoint": kills.kill_checkpoint,
-    "kill-supervisor": kills.kill_supervisor,
-    "kill-interface": kills.kill_interface,
-    "kill-all": kills.kill_all,
+KILLS: dict[str, Callable[[Kills], None]] = {
+    "kill-run": kill_runs.kill_run,
+    "kill-checkpoint": kill_runs.kill_checkpoint,
+    "kill-supervisor": kill_around.kill_supervisor,
+    "kill-interface": kill_around.kill_interface,
+    "kill-all": kill_around.kill_all,
 }
 LASTING: dict[str, Callable[[float], str]] = {
     "crowd": crowds.crowd,
     "locked": crowds.locked,
     "migration": crowds.migration,
+    "descriptors": starved.descriptors,
+    "forks": starved.forks,
+    "memory": starved.memory,
+    "slow-disk": slow.slow_disk,
 }
 
 
@@ -46,7 +51,7 @@ def main() -> int:
     failed = False
     for name in names:
         begin = time.monotonic()
-        series = kills.Kills(arguments.seed, arguments.rounds, arguments.seconds)
+        series = Kills(arguments.seed, arguments.rounds, arguments.seconds)
         try:
             if name in KILLS:
                 KILLS[name](series)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from benchmarks.faults.kills import open_interface
+from benchmarks.faults.interface import open_interface
 from benchmarks.faults.older import older_schema
 from benchmarks.faults.world import World, held, wait
 from engine.store.database import HEAD_REVISION

@@ -4,6 +4,7 @@
 
 Books, beside the records: `acked`, the last step for which `log` has returned; `launches`, a line for each process.
 `kind: log` logs at a pace; `kind: train` is the real training loop with its checkpoints around a model of two layers.
+`starve: {what, step}` takes something away from the first attempt once that step is logged, see `starving`.
 """
 
 import os
@@ -17,15 +18,18 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from ruamel.yaml import YAML
 
+from benchmarks.faults import starving
 from engine.recorder import Recorder, StopRequested
 from engine.run import run_stage
 from engine.stages.context import RunContext
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from engine.data.videos import Step
+    from engine.data.videos import BatchSize, Step
 
 LAUNCHES, ACKED = "launches", "acked"
 STEP = struct.Struct("<q")
@@ -34,7 +38,8 @@ STEP = struct.Struct("<q")
 class Books:
     """Wraps a recorder's `log` and `resumed` so that what was acknowledged is known after a kill."""
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, starve: dict[str, Any] | None) -> None:
+        self._starve = None if context.resumed else starve
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         fd = os.open(context.run_dir / LAUNCHES, flags)
         os.write(fd, f"{context.recorder.attempt} {os.getpid()}\n".encode())
@@ -48,6 +53,8 @@ class Books:
     def log(self, step: int, values: Mapping[str, SupportsFloat]) -> None:
         self._log(step, values)
         os.pwrite(self._fd, STEP.pack(step), 0)
+        if self._starve is not None and step == self._starve["step"]:
+            starving.KINDS[self._starve["what"]]()
 
     def resumed(self, step: int) -> None:
         os.pwrite(self._fd, STEP.pack(step), 0)  # first: what lies behind it is about to be void
@@ -57,7 +64,7 @@ class Books:
 def stage(context: RunContext) -> None:
     """What the run's config asks for."""
     config = YAML(typ="safe", pure=True).load(context.run_dir / "config.yaml")
-    Books(context)
+    Books(context, config.get("starve"))
     (train if config["kind"] == "train" else log)(config, context)
 
 
@@ -106,6 +113,7 @@ class Toy:
 
         width = config["width"]
         self.width, self.pause, self.recorder = width, config["pause"], recorder
+        self.workers: int = config.get("workers", 0)
         self.model: nn.Module = nn.Sequential(
             nn.Linear(16, width), nn.Dropout(0.1), nn.Linear(width, width), nn.Linear(width, 4)
         )
@@ -120,10 +128,14 @@ class Toy:
         return "toy"
 
     def batches(self, epoch: int, start: int) -> "Iterator[Step[Any]]":
-        from engine.data.videos import BatchSize, Step
+        import numpy as np
 
-        for position in range(start, self.steps_per_epoch()):
-            yield Step(8, [BatchSize(8, 8, 8, 8)], [_data(epoch * 1000 + position)])
+        from engine.data.videos import load_steps
+
+        plan = [np.full(8, epoch * 1000 + position) for position in range(start, self.steps_per_epoch())]
+        return load_steps(
+            _Maker(), plan, seed=0, epoch=epoch, workers=self.workers, pin=False, note=_no_problem
+        )
 
     def backward(self, step: "Step[Any]", scaler: "torch.amp.GradScaler") -> "dict[str, Tensor]":
         from torch import nn
@@ -162,6 +174,21 @@ class Toy:
         from safetensors.torch import load_model
 
         load_model(model, str(folder / "model.safetensors"))
+
+
+class _Maker:
+    """Batches of random numbers, made in a data worker where there are any."""
+
+    def batch(
+        self, rows: "NDArray[np.int64]", *, seed: int, epoch: int | None
+    ) -> "tuple[BatchSize, tuple[Tensor, Tensor], list[str]]":
+        from engine.data.videos import BatchSize
+
+        return BatchSize(8, 8, 8, 8), _data(int(rows[0])), []
+
+
+def _no_problem(problem: str) -> None:
+    raise AssertionError(problem)
 
 
 def _data(seed: int) -> "tuple[Tensor, Tensor]":

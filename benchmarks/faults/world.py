@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,7 +54,7 @@ def wait(
 class World:
     """A workspace in a temporary folder; everything started in it is ended with it."""
 
-    def __init__(self, slots: int = 1) -> None:
+    def __init__(self, slots: int = 1, environment: Mapping[str, str] | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="reeltop-faults-", ignore_cleanup_errors=True)
         self.workspace = Workspace.open(self._folder.name)
         self.store = Store.open(self.workspace.store_url)
@@ -64,6 +64,7 @@ class World:
             "REELTOP_CPU_SLOTS": str(slots),
             "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",
+            **(environment or {}),
         }
 
     def __enter__(self) -> Self:
