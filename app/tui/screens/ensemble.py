@@ -184,6 +184,7 @@ class Ensemble(EnsembleSaving):
         if message.asked != self._asked:
             return
         self.stop_search()
+        self.reading = False
         self.bench.take(message.gathered)
         self.show_notes()
         self._show()
@@ -223,7 +224,9 @@ class Ensemble(EnsembleSaving):
     def failed(self, name: str, reason: str) -> None:
         self._scoring = self._scoring and name != "score"
         if name == "load":
-            self._loaded, self._unread = (), True
+            self._loaded, self._unread, self.reading = (), True, False
+            self._show()
+            self.show_notes()
             if not self.reeltop.opened:
                 return  # the store is on its way
         super().failed(name, reason)
@@ -236,8 +239,11 @@ class Ensemble(EnsembleSaving):
         self._loaded = runs
         self._asked += 1
         self._remember()
+        self.reading = bool(runs)
         if runs:
             self.load(self._asked, runs)
+            self._show()
+            self.query_one(EnsemblePanel).show_loading("the chosen runs", 0.0)
         else:
             self.stop_search()
             self.bench.take(None)
@@ -274,5 +280,5 @@ class Ensemble(EnsembleSaving):
         self.reeltop.remember("ensemble", self.bench.weights.to_plain())
 
     def _show(self, searching: tuple[str, float] | None = None) -> None:
-        self.query_one(EnsemblePanel).show(self.bench, searching)
+        self.query_one(EnsemblePanel).show(self.bench, searching, reading=self.reading)
         self.query_one("#ensemble-below").display = self.bench.ready is not None

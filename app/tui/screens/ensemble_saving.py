@@ -32,6 +32,7 @@ class EnsembleSaving(EnsembleWork):
     def __init__(self) -> None:
         super().__init__()
         self.bench = Bench()
+        self.reading = False  # the predictions of the chosen runs
         self._saved: int | None = None
         self._saved_detail: RunDetail | None = None
 
@@ -96,7 +97,8 @@ class EnsembleSaving(EnsembleWork):
 
     def no_members(self) -> None:
         """Say that there is nothing to act on."""
-        self.notify("no members yet: a chooses them", severity="warning", markup=False)
+        what = "the members are still being loaded" if self.reading else "no members yet: a chooses them"
+        self.notify(what, severity="warning", markup=False)
 
     def _report(self) -> dict[str, Any] | None:
         """Of the weights as they are; None, and said so, where it is not there."""

@@ -29,7 +29,7 @@ from engine.store.views import RunDetail, RunRow, Series
 _EMPTY = "No runs yet.\n\n3      Launch: choose a configuration\nctrl+s queue it\n1      Monitor: watch it"
 _NO_MATCH = "No run matches this filter.  / edits it, esc there clears it."
 _NO_SENSE = "This filter cannot be understood.  / edits it, esc there clears it."
-_HINT = "such as stage=finetune f1_mean>0.6 name~pre    tab completes, enter keeps, esc clears"
+_HINT = "stage=finetune f1_mean>0.6 name~pre    tab completes, enter keeps, esc clears"
 _SPARK = 40
 
 

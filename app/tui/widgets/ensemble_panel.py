@@ -38,8 +38,10 @@ class EnsemblePanel(Vertical):
     def on_mount(self) -> None:
         self.query_one("#ensemble-members").border_title = "members"
 
-    def show(self, bench: Bench, searching: tuple[str, float] | None = None) -> None:
-        """Show members and scores, or how to come by members."""
+    def show(
+        self, bench: Bench, searching: tuple[str, float] | None = None, *, reading: bool = False
+    ) -> None:
+        """Show members and scores, or how to come by members, unless some are just being read."""
         there = bench.ready is not None
         self.query_one("#ensemble-members").display = there
         empty = self.query_one("#ensemble-empty", Label)
@@ -54,7 +56,7 @@ class EnsemblePanel(Vertical):
         else:
             count = len(bench.weights.choice.runs)
             none_fits = count > 0 and bench.gathered is not None
-            empty.update(_NONE_FIT.format(count=count) if none_fits else _EMPTY)
+            empty.update("" if reading else _NONE_FIT.format(count=count) if none_fits else _EMPTY)
 
     def show_notes(self, notes: Sequence[str], saved: RunDetail | None) -> None:
         """Say what was left out, and how the saved run does."""

@@ -141,6 +141,9 @@ class FilterBar(Vertical):
             self.display = False
             self.show_error(None)
 
+    def on_descendant_blur(self) -> None:
+        self._draw()  # what was still being typed is typed now, and may be wrong
+
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()

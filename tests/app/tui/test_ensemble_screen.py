@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from ensemble_world import TAXONOMY, finished, truth, validation_folder
 from sklearn.metrics import f1_score
 from textual.widgets import Input
 
+import engine.weighing
 from app.tui.app import ReeltopApp
 from app.tui.screens.ask import Ask
 from app.tui.screens.ensemble import Ensemble
@@ -180,6 +183,29 @@ async def test_the_last_member_with_a_weight_keeps_it(
         await settled(pilot, lambda: scored(app))
         assert rows(app)[1].split()[-1] != ""
         assert " - " in rows(app)[1]  # without it there is nothing
+
+
+async def test_while_members_are_read_nobody_is_told_that_there_are_none(
+    workspace: Workspace, members: list[int], settled: Settled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, gather = threading.Event(), engine.weighing.gather
+
+    def waiting(*args: Any) -> Any:
+        assert read.wait(20)
+        return gather(*args)
+
+    monkeypatch.setattr(engine.weighing, "gather", waiting)
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        app.marked[:] = members
+        await pilot.press("5")
+        await settled(pilot, lambda: "loading the chosen runs" in shown(app, "#ensemble-notes"))
+        assert shown(app, "#ensemble-empty") == ""
+        await pilot.press("f")
+        await settled(pilot, lambda: any("still being loaded" in n.message for n in app._notifications))
+        read.set()
+        await settled(pilot, lambda: scored(app))
 
 
 async def test_a_member_leaves_by_key_and_comes_back_by_undo(

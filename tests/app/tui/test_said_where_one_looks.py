@@ -105,6 +105,8 @@ async def test_a_filter_that_is_no_condition_is_told_so_without_a_cut_at_80_colu
         assert (
             below[1].strip() == "`baseline` is not `key op value`: write name~word, f1_mean>0.6 or tag=best"
         )
+        await pilot.press("slash", "ctrl+u", *"sta", "enter")  # a key could begin so: wrong once it is left
+        await settled(pilot, lambda: any("▲ `sta` is not" in line for line in screen_lines(app)))
 
 
 async def test_tab_stays_in_the_filter_where_no_word_fits_so_that_what_follows_is_typed(
