@@ -1,5 +1,6 @@
 """The one poller between store and screens: requests in, answers out as messages, only when something changed."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 _SQLITE = "sqlite:///"
+_NEVER = -1  # a change counter that no store has
 
 
 class Answered(Message, bubble=False):
@@ -79,6 +81,16 @@ class Feed:
             for key in [key for key in self._answers if key[0] is subscriber and key[1] not in wanted]:
                 del self._answers[key]
         self._wake.set()
+
+    def rest(self, subscriber: MessagePump, tell_again: Sequence[Request] = ()) -> None:
+        """Stop answering; when it wants again, it gets only what has changed, and the answers to `tell_again`."""
+        with self._lock:
+            self._wanted.pop(subscriber, None)
+            for key in [key for key in self._answers if key[0] is subscriber]:
+                if key[1] in tell_again:
+                    del self._answers[key]
+                else:
+                    self._answers[key] = self._answers[key]._replace(counter=_NEVER, at=-math.inf)
 
     def forget(self, subscriber: MessagePump) -> None:
         """Stop answering; when it wants again, it gets every answer again."""

@@ -31,6 +31,8 @@ class PersonalApp(App[None]):
         self._undos: list[Undo] = []
         self._settings: Settings | None = None
         self._unwritable = False
+        self._entered: set[str] = set()  # modes whose screen is there
+        self._at_once = False
         remembered = self._remembered_theme()
         if remembered is not None:
             self.theme = remembered
@@ -71,10 +73,18 @@ class PersonalApp(App[None]):
         return mode if isinstance(mode, str) and mode in self.MODES and mode != "start" else "monitor"
 
     def switch_mode(self, mode: str) -> AwaitMount:
+        self._at_once = mode in self._entered
         awaited = super().switch_mode(mode)
+        self._at_once = False
+        self._entered.add(mode)
         if mode != self.DEFAULT_MODE:
             self.remember("mode", mode)
         return awaited
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Textual waits so long at every change of modes; a screen that is there already needs no time to settle."""
+        if not self._at_once:
+            super().delay_update(delay)
 
     def remember(self, section: str, value: Any) -> None:
         """Keep plain data for the next sitting, under a name; written in a thread."""

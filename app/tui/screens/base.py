@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.events import ScreenResume
+from textual.geometry import Size
 from textual.screen import Screen
 
 from app.tui.feed import Answered, Refused
@@ -27,6 +29,7 @@ class ReeltopScreen(Screen[None]):
     _live: tuple[RunRow, ...] = ()
     _waiting = Queue()
     _resumed = False
+    _styled_for: object = None
 
     @property
     def reeltop(self) -> "ReeltopApp":
@@ -59,14 +62,24 @@ class ReeltopScreen(Screen[None]):
         if self._resumed and self.is_mounted:
             self.reeltop.feed.want(self, (LiveRuns(), WaitingRuns(), HealthOfRuns(), *self.requests()))
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        styled_for = (self.app.pseudo_classes, self.app.classes)
+        if styled_for == self._styled_for:  # no other theme, no other focus of the terminal meanwhile
+            event.refresh_styles = False
+        self._styled_for = styled_for
         self._resumed = True
         self.ask()
         self.show_trouble(self.reeltop.trouble)
 
+    def _screen_resized(self, size: Size) -> None:
+        """Textual's own, which arranges all of it anew at every change of modes: not where the size is as it was."""
+        if size != self.outer_size:
+            super()._screen_resized(size)
+
     def on_screen_suspend(self) -> None:
         self._resumed = False
-        self.reeltop.feed.forget(self)
+        # What is on the screen stays there; the alarms may have heard of the runs from another screen meanwhile.
+        self.reeltop.feed.rest(self, tell_again=(HealthOfRuns(),))
 
     def on_unmount(self) -> None:
         self.reeltop.feed.forget(self)

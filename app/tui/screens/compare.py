@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import ScreenResume
 
 from app.tui.bindings import bindings
 from app.tui.overlay import look_of, plain_look
@@ -70,7 +71,7 @@ class Compare(CompareExport):
         self._arrange()
         self._show()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, _event: ScreenResume) -> None:
         self._show()
 
     def requests(self) -> Sequence[Request]:

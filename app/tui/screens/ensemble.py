@@ -5,6 +5,7 @@ from pathlib import Path
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import ScreenResume
 from textual.timer import Timer
 
 from app.tui import ensembles
@@ -62,8 +63,7 @@ class Ensemble(EnsembleSaving):
         self._show()
         self.show_notes()
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    def on_screen_resume(self, _event: ScreenResume) -> None:
         marks = tuple(self.reeltop.marked)
         new = [run_id for run_id in marks if run_id not in self._marks]
         self._marks = marks

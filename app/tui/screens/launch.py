@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.content import Content
+from textual.events import ScreenResume
 from textual.message import Message
 from textual.widgets import Tree
 
@@ -78,8 +79,7 @@ class Launch(LaunchPlanning):
         if self.focused is not None:
             self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    def on_screen_resume(self, _event: ScreenResume) -> None:
         if self._opened is not None:
             self.check_soon()  # what the inputs name may have changed meanwhile
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
+from textual.events import ScreenResume
 from textual.widgets import OptionList
 
 from app.tui.bindings import bindings
@@ -82,14 +83,12 @@ class Monitor(QueueActions):
         self.set_interval(1.0, self._tick)
         self.query_one(Machine).start()
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    def on_screen_resume(self, _event: ScreenResume) -> None:
         for machine in self.query(Machine):
             machine.set_watched(True)
         self.show_alerts(self.reeltop.alarms.standing)
 
     def on_screen_suspend(self) -> None:
-        super().on_screen_suspend()
         for machine in self.query(Machine):
             machine.set_watched(False)
 

@@ -47,7 +47,7 @@ class Runs(RunArranging):
         self._drawn: View | None = None
         self._previewed: int | None = None
         self._values_of: str | None = None
-        self._count = ""
+        self._count = self._subtitle = ""
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="runs-body"):
@@ -61,8 +61,7 @@ class Runs(RunArranging):
     def on_mount(self) -> None:
         self.show_view(view_from(self.reeltop.memory.get("runs")))
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    def on_screen_resume(self, _event: events.ScreenResume) -> None:
         self.marks_changed()
 
     @on(events.ScreenSuspend)
@@ -122,7 +121,9 @@ class Runs(RunArranging):
 
     def marks_changed(self) -> None:
         table, marks = self.query_one(RunTable), len(self.reeltop.marked)
-        table.border_subtitle = self._count + (f" · ◆ {marks:,} marked" if marks else "")
+        subtitle = self._count + (f" · ◆ {marks:,} marked" if marks else "")
+        if subtitle != self._subtitle:  # setting it draws the table anew
+            table.border_subtitle = self._subtitle = subtitle
         table.show_marks(self.reeltop.marked)
 
     def action_open_run(self) -> None:
@@ -248,9 +249,9 @@ class Runs(RunArranging):
         table.refresh()
 
     def _show_line(self, run: RunRow | None) -> None:
-        """Why it failed or waits, or what was noted, where there is no room for the preview."""
+        """Why it waits, or what was noted, where there is no room for the preview; why it failed the table says."""
         line = self.query_one("#runs-line", Label)
-        text = (run.error or run.waiting_for or run.notes.partition("\n")[0]) if run is not None else ""
+        text = (run.waiting_for or run.notes.partition("\n")[0]) if run is not None else ""
         line.display = bool(text) and not self.query_one(RunPreview).display
         if run is not None and text:
             line.update(Content(f" {run.id} {printable(text)}"))

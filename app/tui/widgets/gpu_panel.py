@@ -50,7 +50,9 @@ class GpuPanel(Label):
             self._loads.setdefault(gpu.index, History()).add(gpu.util_percent)
         if not gpus:
             why = printable(problem or "none was found")
-            self.update(Content.styled(f"no NVIDIA GPU: {why}", "$foreground-muted"))
+            text = f"no NVIDIA GPU: {why}"
+            if str(self.content) != text:  # each second the same: nothing to arrange anew
+                self.update(Content.styled(text, "$foreground-muted"))
             return
         self._draw()
 

@@ -15,6 +15,9 @@ class Label(Static):
 
     def redraw(self, content: Content) -> None:
         """As `update`, without arranging the screen anew while the number of lines stays the same."""
+        shown = self.content
+        if isinstance(shown, Content) and self._lines >= 0 and content.is_same(shown):
+            return
         lines = content.plain.count("\n")
         self.update(content, layout=lines != self._lines)
         self._lines = lines

@@ -1,40 +1,29 @@
 """The table of runs: draws the lines in sight from a window of rows, whatever the number of runs in the store."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
 
-from rich.segment import Segment
-from rich.style import Style
 from textual.events import Click
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from app.tui.bindings import bindings
-from app.tui.columns import Column, columns_for, fit, fitted, scrollable, widened, windowed
-from app.tui.group_line import group_line
-from app.tui.states import COLOURS
-from engine.store.table_views import GroupRow, Line, TablePage, Value
+from app.tui.columns import Column, columns_for, scrollable, widened, windowed
+from app.tui.row_places import lowest_top
+from app.tui.widgets.run_table_lines import PREFIX, RunTableLines
+from engine.store.table_views import GroupRow, Line, TablePage
 from engine.store.views import RunRow
 
 BLOCK = 100
-_PREFIX = 2
-_NOTHING: Mapping[str, Value] = {}
-_MUTED = ("stage", "took", "created", "started", "ended", "tags", "notes")
 
 
-class RunTable(ScrollView, can_focus=True):
-    """Holds one window of lines around what is in sight; the cursor stays on its run when others come or go."""
+class RunTable(RunTableLines):
+    """Holds one window of rows around what is in sight; the cursor stays on its run when others come or go.
+
+    A run that failed or crashed has its error in a second line. What is scrolled is rows, not lines: so the rows out
+    of sight, which are not held, need not be known.
+    """
 
     BINDINGS = bindings("table")
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "run-table--header",
-        "run-table--cursor",
-        "run-table--muted",
-        "run-table--group",
-        *(f"run-table--{name}" for name in COLOURS.values()),
-    }
 
     class WindowMoved(Message):
         """Other lines are in sight than those that are held."""
@@ -64,21 +53,9 @@ class RunTable(ScrollView, can_focus=True):
             self.sort = sort
 
     def __init__(self, *, widget_id: str) -> None:
-        super().__init__(id=widget_id, classes="panel")
-        self.sort = "-created"
+        super().__init__(widget_id=widget_id)
         self.matching = 0
-        self.length = 0
-        self.levels = 2
-        self.offset_held = 0
-        self._marked: frozenset[int] = frozenset()
-        self._lines: tuple[Line, ...] = ()
-        self._cells: Mapping[int, Mapping[str, Value]] = {}
-        self.score = ""
-        self._cursor = 0
         self._cursor_on: int | str | None = None
-        self._columns = columns_for(self.levels)
-        self._chosen: tuple[Column, ...] = ()
-        self._first_column = 0
 
     @property
     def window(self) -> tuple[int, int]:
@@ -121,12 +98,15 @@ class RunTable(ScrollView, can_focus=True):
 
     def show_marks(self, run_ids: Iterable[int]) -> None:
         """Draw a mark on these runs."""
-        self._marked = frozenset(run_ids)
-        self.refresh()
+        marked = frozenset(run_ids)
+        if marked != self._marked:
+            self._marked = marked
+            self.refresh()
 
     def show(self, page: TablePage, offset: int, *, anew: bool) -> None:
         """Hold the lines of `page`, which begin at `offset`; `anew` after another filter, order or grouping."""
         before = self.current_line
+        in_sight = any(place.row == self._cursor for place in self._in_sight())
         self.matching, self.length = page.matching, page.length
         self.offset_held, self._lines, self._cells, self.score = offset, page.lines, page.cells, page.score
         runs = [line for line in page.lines if isinstance(line, RunRow)]
@@ -134,16 +114,16 @@ class RunTable(ScrollView, can_focus=True):
             self.levels = max(len(run.levels) for run in runs) or 2
             self._columns = widened(columns_for(self.levels), runs, page.cells)
         self._chosen = widened(self._chosen, runs, page.cells)
-        self.virtual_size = Size(0, page.length + 1)
-        places = [i for i, line in enumerate(page.lines, offset) if _identity(line) == self._cursor_on]
-        if places:
-            kept = min(places, key=lambda place: abs(place - self._cursor))
+        self._measure()
+        same = [i for i, line in enumerate(page.lines, offset) if _identity(line) == self._cursor_on]
+        if same:
+            kept = min(same, key=lambda place: abs(place - self._cursor))
             moved, self._cursor = kept - self._cursor, kept
             if moved and not anew:
                 self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True, force=True)
         else:
             self._cursor = 0 if anew else max(0, min(self._cursor, page.length - 1))
-        if anew:
+        if anew or in_sight:
             self._reveal()
         self._adopt(before)
         self.refresh()
@@ -154,18 +134,24 @@ class RunTable(ScrollView, can_focus=True):
 
     def select(self, index: int) -> None:
         """Put the cursor on a line."""
-        before = self.current_line
+        before, left, top = self.current_line, self._cursor, self.scroll_offset.y
         self._cursor = max(0, min(index, self.length - 1))
         self._cursor_on = None
         self._reveal()
         self._adopt(before)
-        self.refresh()
+        if self.scroll_offset.y != top:
+            self.refresh()
+            return
+        for y, place in enumerate(self._in_sight(), 1):
+            if place.row in (left, self._cursor):
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def action_cursor(self, by: int) -> None:
         self.select(self._cursor + by)
 
     def action_page(self, by: int) -> None:
-        self.select(self._cursor + by * max(1, self._height - 1))
+        rows = len({place.row for place in self._in_sight()})
+        self.select(self._cursor + by * max(1, rows - 1))
 
     def action_first(self) -> None:
         self.select(0)
@@ -200,6 +186,7 @@ class RunTable(ScrollView, can_focus=True):
             and not windowed(self._chosen, self._first_column - 1, self._room, self._gap)[1]
         ):
             self._first_column -= 1
+        self._measure()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -211,72 +198,21 @@ class RunTable(ScrollView, can_focus=True):
         if position is None:
             return
         if position.y == 0:
-            x = _PREFIX
+            x = PREFIX
             for column, width in self._fitted():
                 if x <= position.x < x + width and column.sort:
                     self.post_message(self.SortAsked(column.sort))
                 x += width + self._gap
             return
-        index = self.scroll_offset.y + position.y - 1
-        if index >= self.length:
+        in_sight = self._in_sight()
+        if position.y > len(in_sight):
             return
-        self.select(index)
+        self.select(in_sight[position.y - 1].row)
         line = self.current_line
         if isinstance(line, GroupRow):
             self.post_message(self.FoldAsked(line.key))
         elif event.chain == 2:
             self.post_message(self.Opened())
-
-    def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        base = self.rich_style
-        if y == 0:
-            return self._header(width)
-        index = self.scroll_offset.y + y - 1
-        if index >= self.length:
-            return Strip.blank(width, base)
-        line = self._line(index)
-        if index == self._cursor:
-            base = base + self.get_component_rich_style("run-table--cursor", partial=True)
-        arrow = "▸" if index == self._cursor else " "
-        if line is None:
-            segments = [Segment(f"{arrow} …", base)]
-        elif isinstance(line, GroupRow):
-            mark = "◆" if line.run_ids and self._marked.issuperset(line.run_ids) else " "
-            style = base + self.get_component_rich_style("run-table--group", partial=True)
-            segments = [Segment(f"{arrow}{mark}", base), Segment(group_line(line, self.score), style)]
-        else:
-            segments = [Segment(f"{arrow}{'◆' if line.id in self._marked else ' '}", base)]
-            values = self._cells.get(line.id, _NOTHING)
-            for column, cells in self._fitted():
-                text = fit(column.cell(line, values), cells, right=column.right)
-                segments.append(Segment(text + " " * self._gap, base + self._style(column, line)))
-        return Strip(segments).adjust_cell_length(width, base)
-
-    @property
-    def _height(self) -> int:
-        return max(1, self.scrollable_content_region.height - 1)
-
-    @property
-    def _gap(self) -> int:
-        return 2 if self.size.width >= 90 else 1
-
-    @property
-    def _room(self) -> int:
-        return max(10, self.scrollable_content_region.width - _PREFIX)
-
-    @property
-    def _more_columns(self) -> bool:
-        return bool(self._chosen) and windowed(self._chosen, self._first_column, self._room, self._gap)[1]
-
-    def _fitted(self) -> list[tuple[Column, int]]:
-        if self._chosen:
-            return windowed(self._chosen, self._first_column, self._room, self._gap)[0]
-        return fitted(self._columns, self._room, self._gap)
-
-    def _line(self, index: int) -> Line | None:
-        held = index - self.offset_held
-        return self._lines[held] if 0 <= held < len(self._lines) else None
 
     def _adopt(self, before: Line | None) -> None:
         """Remember the line under the cursor, and tell when it is another one, or has changed."""
@@ -286,34 +222,16 @@ class RunTable(ScrollView, can_focus=True):
         if line != before:
             self.post_message(self.Chosen(self.current))
 
+    def _measure(self) -> None:
+        """So far one can scroll: until all of the last row is in sight."""
+        last = lowest_top(self.length - 1, self._height, self._tall)
+        self.virtual_size = Size(0, max(self.length, last + self._height if last else 0) + 1)
+
     def _reveal(self) -> None:
-        top = self.scroll_offset.y
-        if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, immediate=True, force=True)
-        elif self._cursor >= top + self._height:
-            self.scroll_to(y=self._cursor - self._height + 1, animate=False, immediate=True, force=True)
-
-    def _style(self, column: Column, run: RunRow) -> Style:
-        if column.title == "state":
-            return self.get_component_rich_style(f"run-table--{COLOURS[run.status]}", partial=True)
-        if column.title in _MUTED:
-            return self.get_component_rich_style("run-table--muted", partial=True)
-        return Style.null()
-
-    def _header(self, width: int) -> Strip:
-        style = self.rich_style + self.get_component_rich_style("run-table--header", partial=True)
-        descending, name = self.sort.startswith("-"), self.sort.removeprefix("-")
-        text = " ‹" if self._chosen and self._first_column else "  "
-        for column, cells in self._fitted():
-            arrow = ("▼" if descending else "▲") if column.sort == name else ""
-            named = column.title
-            if arrow and len(named) >= cells:
-                named = named.replace(" ", "")  # `l1mic▼` says more than `l1 m…▼`
-            title = fit(named, cells - len(arrow)).rstrip() + arrow
-            text += fit(title, cells, right=column.right) + " " * self._gap
-        if self._more_columns:
-            text = fit(text, width - 1) + "›"
-        return Strip([Segment(text, style)]).adjust_cell_length(width, style)
+        top = min(self._cursor, self.scroll_offset.y)
+        top = max(top, lowest_top(self._cursor, self._height, self._tall))
+        if top != self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
 
 def _identity(line: Line) -> int | str:

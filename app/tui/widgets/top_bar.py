@@ -36,8 +36,10 @@ class TopBar(Widget):
 
     def show_trouble(self, trouble: str | None) -> None:
         """Show one line about the store, or none."""
-        self._trouble = f"✗ {printable(trouble)}" if trouble else ""
-        self.refresh(layout=True)
+        shown = f"✗ {printable(trouble)}" if trouble else ""
+        if shown != self._trouble:
+            self._trouble = shown
+            self.refresh(layout=True)
 
     def render(self) -> Content:
         width = self.size.width

@@ -26,8 +26,8 @@ def table(app: ReeltopApp) -> RunTable:
 def lines(app: ReeltopApp) -> list[str]:
     """The lines in sight that hold a run."""
     shown = table(app)
-    count = min(shown.matching, shown.size.height - 1)
-    return [shown.render_line(y + 1).text for y in range(count)]
+    texts = [shown.render_line(y).text for y in range(1, shown.size.height)]
+    return [text for text in texts if text.strip() and not text.startswith("     └")]
 
 
 async def opened(app: ReeltopApp, pilot: object, settled: Callable, count: int) -> None:
