@@ -85,6 +85,9 @@ class RunActions(ReeltopScreen):
         if run is not None and run.id == targets[0].id and run.status.ended:
             self._tell_state(run)
             return
+        if run is not None and run.id == targets[0].id and run.status is Status.QUEUED:
+            self.action_stop_run()  # nothing of it runs, and nothing is lost
+            return
         self._ask_then(
             f"Kill {naming(targets)}?",
             "What was done since the last checkpoint is lost. This can't be undone.",

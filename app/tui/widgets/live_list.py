@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _TALL = 32  # lines of the screen from which on a run may have two
 _MOST_DOUBLE = 4  # runs with two lines each
 _WIDE = 64
+_NOTHING = "nothing runs: 3 begins a run, 2 shows those of before"
 
 
 class LiveList(OptionList):
@@ -53,14 +54,18 @@ class LiveList(OptionList):
         self._meter.keep({run.id for run in ordered})
         same = [run.id for run in ordered] == [run.id for run in self._runs]
         self._runs = ordered
+        if not ordered:
+            if not self.option_count or not same:
+                self.set_options([Option(Content.styled(_NOTHING, "$foreground-muted"), disabled=True)])
+                self.border_title = "running"
+            return
         if same:
             self.tick()
             return
         ids = [run.id for run in ordered]
         self.set_options([Option(self._line(run), id=str(run.id)) for run in ordered])
-        self.border_title = f"running ({len(ordered)})" if ordered else "running"
-        if ids:
-            self.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
+        self.border_title = f"running ({len(ordered)})"
+        self.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
 
     def show_standings(self, standings: "Mapping[int, Standing]") -> None:
         """Fold, epochs, last and best values of each run."""

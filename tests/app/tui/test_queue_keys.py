@@ -107,13 +107,14 @@ async def test_p_asks_for_a_priority_until_it_is_one(
         assert run_row(store, queue["second"]).priority == 7
 
 
+@pytest.mark.parametrize("key", ["x", "X"])  # nothing of it runs: there is nothing to kill
 async def test_x_cancels_the_waiting_run_after_asking(
-    workspace: Workspace, store: Store, queue: dict[str, int], settled: Callable
+    workspace: Workspace, store: Store, queue: dict[str, int], settled: Callable, key: str
 ) -> None:
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(120, 40)) as pilot:
         await at_queue(app, pilot, settled)
-        await pilot.press("x")
+        await pilot.press(key)
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         assert "Cancel run 2 first?" in str(app.screen.query("Label").first().content)
         await pilot.press("y")
