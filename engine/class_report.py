@@ -39,7 +39,8 @@ class ClassLine:
     @property
     def missed(self) -> int:
         """Videos of the class that were taken for another."""
-        return 0 if math.isnan(self.recall) else round(self.support * (1 - self.recall))
+        missed = self.support * (1 - self.recall)
+        return round(missed) if math.isfinite(missed) else 0
 
 
 @dataclass(frozen=True, slots=True)

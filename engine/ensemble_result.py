@@ -2,12 +2,63 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
+
+from engine.data.regular import require_regular
 from engine.errors import DataError
+from engine.format import brief, size
 from engine.store.database import Store
 from engine.store.queries import artifact_of, run_row
 from engine.workspace import Workspace
+
+_MOST_BYTES = 16 << 20
+_Number = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]  # NaN and infinity are neither
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
+class _Named(msgspec.Struct):
+    name: str
+    runs: list[str]
+    weight: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+class _Scores(msgspec.Struct):
+    f1_mean: _Number
+    levels: Annotated[list[tuple[_Number, _Number]], msgspec.Meta(max_length=64)]
+
+
+class _Scored(_Named):
+    f1_mean: _Number
+    levels: Annotated[list[tuple[_Number, _Number]], msgspec.Meta(max_length=64)]
+    without: _Number | None
+
+
+class _Unscored(msgspec.Struct):
+    """A report where nothing could be estimated."""
+
+    weights: str
+    members: list[_Named]
+    ensemble: None
+
+
+class _Report(msgspec.Struct):
+    """A report with scores, as `engine.ensemble_report` writes it."""
+
+    weights: str
+    members: list[_Scored]
+    ensemble: _Scores
+    videos: _Count
+    folds: _Count
+    in_sample: _Number
+    equal: _Number
+    selection_noise: _Number
+    best_member: str
+    gain: _Number
+    interval: tuple[_Number, _Number] | msgspec.UnsetType = msgspec.UNSET
+    gain_interval: tuple[_Number, _Number] | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True)
@@ -28,13 +79,39 @@ def ensemble_result(workspace: Workspace, store: Store, run_id: int) -> Ensemble
     directory = run_row(store, run_id).directory
     made = {kind: artifact_of(store, run_id, kind) for kind in ("report", "submission")}
     paths = {kind: f"{directory}/{one.path}" for kind, one in made.items() if one is not None}
-    report = None
-    if "report" in paths:
-        path = workspace.root / paths["report"]
-        try:
-            report = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: the report cannot be read ({error}); run the ensemble again") from error
-        if not isinstance(report, dict) or not {"weights", "members", "ensemble"} <= report.keys():
-            raise DataError(f"{path}: this is no report of an ensemble; run it again")
+    report = read_report(workspace.root / paths["report"]) if "report" in paths else None
     return EnsembleResult(report, paths.get("submission"))
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The report of an ensemble as plain data, with everything in it that it should have.
+
+    Raises:
+        DataError: it is missing or broken, or no report.
+    """
+    require_regular(path)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"larger than {size(_MOST_BYTES)}")
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = brief(str(error), 200)
+        raise DataError(f"{path}: the report cannot be read ({reason}); run the ensemble again") from error
+    try:
+        scored = isinstance(report, dict) and report.get("ensemble") is not None
+        told = msgspec.convert(report, _Report if scored else _Unscored)
+        if isinstance(told, _Report):
+            _require_whole(told)
+    except (msgspec.ValidationError, OverflowError, ValueError) as error:
+        reason = brief(str(error), 200)
+        raise DataError(f"{path}: this is no report of an ensemble ({reason}); run it again") from error
+    assert isinstance(report, dict)
+    return report
+
+
+def _require_whole(report: _Report) -> None:
+    levels = len(report.ensemble.levels)
+    if any(len(one.levels) != levels for one in report.members):
+        raise ValueError("members and ensemble have different levels")
+    if (report.interval is msgspec.UNSET) != (report.gain_interval is msgspec.UNSET):
+        raise ValueError("only one of interval and gain_interval is there")

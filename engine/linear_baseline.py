@@ -3,12 +3,11 @@
 Shapes: N videos, T terms that were counted, K features, C classes that occur in training, V frame embedding size.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -128,10 +127,10 @@ class Linear:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Terms of one kind, in the order of their columns."""
+    """Terms of one kind, in the order of their columns: `char` or `word`, of up to `longest` in a row."""
 
-    analyzer: str
-    longest: int
+    analyzer: Literal["char", "word"]
+    longest: Annotated[int, msgspec.Meta(ge=1, le=16)]
     terms: list[str]
 
     def count(self, texts: Sequence[str]) -> Any:
@@ -195,44 +194,6 @@ class TextClassifier:
         probabilities[:, self.linear.classes] = _softmax(self.scores(videos) / self.temperature)
         return probabilities
 
-    def save(self, folder: Path) -> None:
-        """Write it as JSON and plain arrays."""
-        folder.mkdir(parents=True, exist_ok=True)
-        description = {
-            "temperature": self.temperature,
-            "frame_weight": self.encoder.frame_weight,
-            "vocabularies": [asdict(vocabulary) for vocabulary in self.vocabularies],
-        }
-        (folder / "config.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
-        arrays: dict[str, NDArray[Any]] = {
-            "weights": self.linear.weights_KC,
-            "bias": self.linear.bias_C,
-            "classes": self.linear.classes,
-        }
-        arrays |= {f"idf_{number}": idf for number, idf in enumerate(self.encoder.idf)}
-        if self.encoder.frame_mean is not None and self.encoder.frame_deviation is not None:
-            arrays |= {
-                "frame_mean": self.encoder.frame_mean,
-                "frame_deviation": self.encoder.frame_deviation,
-            }
-        np.savez(folder / "model.npz", allow_pickle=False, **arrays)
-
-    @classmethod
-    def load(cls, folder: Path) -> "TextClassifier":
-        """What `save` wrote."""
-        description = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        vocabularies = [Vocabulary(**one) for one in description["vocabularies"]]
-        with np.load(folder / "model.npz", allow_pickle=False) as arrays:
-            encoder = Encoder(
-                [np.arange(len(one.terms)) for one in vocabularies],
-                [arrays[f"idf_{number}"] for number in range(len(vocabularies))],
-                arrays.get("frame_mean"),
-                arrays.get("frame_deviation"),
-                description["frame_weight"],
-            )
-            linear = Linear(arrays["classes"], arrays["weights"], arrays["bias"])
-        return cls(vocabularies, encoder, linear, description["temperature"])
-
 
 def _counter(analyzer: str, longest: int) -> CountVectorizer:
     return CountVectorizer(analyzer=analyzer, ngram_range=(1, longest), dtype=np.float32)
@@ -241,7 +202,9 @@ def _counter(analyzer: str, longest: int) -> CountVectorizer:
 def _counted(texts: Sequence[str], settings: LinearModel) -> tuple[list[Vocabulary], list[Any]]:
     """All terms of the texts, and counts [N, T] of each kind."""
     vocabularies, counts = [], []
-    for analyzer, longest in (("char", settings.characters), ("word", settings.words)):
+    kinds: tuple[tuple[Literal["char", "word"], int], ...]
+    kinds = (("char", settings.characters), ("word", settings.words))
+    for analyzer, longest in kinds:
         if not longest:
             continue
         counter = _counter(analyzer, longest)

@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from engine.framing import FrameWriter, frames
 
 RECORDS_FILE = "records.bin"
+Level = Annotated[int, msgspec.Meta(ge=1, le=64)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -36,7 +37,7 @@ class Progress(Record, frozen=True, kw_only=True, tag="progress"):
 class LevelScores(msgspec.Struct, frozen=True, kw_only=True):
     """Scores of one taxonomy level; level 1 is the coarsest."""
 
-    level: int
+    level: Level
     f1_micro: float
     f1_macro: float
     accuracy: float
@@ -45,12 +46,12 @@ class LevelScores(msgspec.Struct, frozen=True, kw_only=True):
 class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
     """Scores of one class; `category` is its code, such as `20` at level 1 and `2003` at level 2."""
 
-    level: int
+    level: Level
     category: str
     precision: float
     recall: float
     f1: float
-    support: int
+    support: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class Evaluation(Record, frozen=True, kw_only=True, tag="evaluation"):

@@ -1,6 +1,5 @@
 """The demonstration: sample data, tiny models, and the whole sample pipeline on them."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -63,6 +62,7 @@ def _run_two_at_a_time() -> None:
 
 def _print_best(workspace: Workspace, store: "Store", ids: Sequence[int]) -> None:
     """What the ensemble is worth, and where the submission file is, below the table of all runs."""
+    from engine.ensemble_result import read_report
     from engine.store.queries import run_detail
 
     for run_id in ids:
@@ -70,6 +70,6 @@ def _print_best(workspace: Workspace, store: "Store", ids: Sequence[int]) -> Non
         for made in detail.artifacts if detail.run.stage == "ensemble" else ():
             path = workspace.root / detail.run.directory / made.path
             if made.kind == "report" and path.is_file():
-                print_report(json.loads(path.read_text(encoding="utf-8")))
+                print_report(read_report(path))
             if made.kind == "submission":
                 print(f"submission file: {printable(f'{detail.run.directory}/{made.path}')}")

@@ -9,17 +9,26 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
-from benchmarks.hostile import archives, checkpoints, images, outputs, run_folders
+from app.tui.widgets.classes_view import class_text, mistake_text
+from app.tui.widgets.ensemble_view import report_content
+from benchmarks.hostile import archives, checkpoints, images, outputs, reports, run_folders
 from benchmarks.hostile.holding import Kind, held
+from engine.class_report import ORDERS, class_lines, ordered, parent_of, worst_mistakes
+from engine.confusions import Confusions, read_confusions
 from engine.data.check import check_dataset
 from engine.data.feature_zips import FeatureZip, scan_feature_zip
 from engine.data.features import FeatureStore
 from engine.data.frames import FrameFolder, Preprocess, decode
 from engine.data.predictions import Predictions
+from engine.ensemble_result import read_report
+from engine.ensemble_text import report_lines, report_table
 from engine.errors import DataError
+from engine.records import ClassScores
 from engine.store.database import Store
 from engine.store.queries import list_runs, run_detail
+from engine.store.views import ClassScore
 from engine.supervisor.rebuild import rebuild
 from engine.workspace import Workspace
 
@@ -141,6 +150,53 @@ def _run_folder(parts: dict[str, bytes], folder: Path) -> None:
             store.close()
 
 
+def _baseline(parts: dict[str, bytes], folder: Path) -> None:
+    from engine.linear_baseline import VideoFeatures
+    from engine.linear_saving import load_text_classifier
+
+    _write(folder, parts)
+    with nothing_else(folder), held():
+        classifier = load_text_classifier(folder)
+        mean = classifier.encoder.frame_mean
+        frames_NV = None if mean is None else np.ones((2, len(mean)), np.float32)
+        if int(classifier.linear.classes.max(initial=-1)) < 10:
+            found = classifier.probabilities(VideoFeatures(["ab b", ""], frames_NV), 10)
+            assert np.isfinite(found).all()
+
+
+def _ensemble_report(data: bytes, folder: Path) -> None:
+    (folder / "ensemble.json").write_bytes(data)
+    with nothing_else(folder), held():
+        report = read_report(folder / "ensemble.json")
+        report_table(report)
+        report_lines(report)
+        report_content(report, 80)
+
+
+def _confusions(parts: dict[str, bytes], folder: Path) -> None:
+    _write(folder, parts)
+    with nothing_else(folder), held():
+        found = read_confusions(folder)
+        _tree([ClassScores(level=1, category="01", precision=0.5, recall=0.5, f1=0.5, support=3)], found)
+
+
+def _class_tree(scores: list[ClassScores], _folder: Path) -> None:
+    with held():
+        _tree(scores, Confusions({"01": "x"}, {"0101": (("0201", 2),)}))
+
+
+def _tree(scores: list[ClassScores], confusions: Confusions) -> None:
+    lines = class_lines([ClassScore(**asdict(one)) for one in scores], confusions)
+    for order in ORDERS:
+        for line in ordered(lines, order):
+            parent_of(line, lines)
+            assert "\n" not in class_text(line, line.level - 1).plain
+            for wrong in line.mistakes:
+                mistake_text(line, wrong)
+    for line in lines:
+        worst_mistakes(lines, line.level, 3)
+
+
 def _write(folder: Path, parts: dict[str, Any]) -> None:
     for name, data in parts.items():
         if data is not None:
@@ -157,6 +213,9 @@ FILE_KINDS = (
     Kind("zips of features", archives.zips(archives.arrays(), "1.npy"), _features_zip),
     Kind("feature stores", outputs.feature_parts, _feature_store),
     Kind("predictions", outputs.prediction_parts, _predictions),
+    Kind("ensemble reports", reports.ensemble_reports, _ensemble_report),
+    Kind("confusions", reports.confusion_parts, _confusions),
+    Kind("class trees", reports.class_scores, _class_tree),
     Kind(
         "run folders",
         st.fixed_dictionaries(
@@ -176,5 +235,6 @@ LEARNED_KINDS = (
         ),
         _checkpoint,
     ),
+    Kind("baseline models", reports.baseline_parts, _baseline),
     Kind("trainer states", checkpoints.trainer_files, _trainer),
 )

@@ -48,6 +48,35 @@ _RECORDS: tuple[dict[str, Any], ...] = (
         "f1_mean": 0.5,
         "levels": [{"level": 1, "f1_micro": 0.5, "f1_macro": 0.5, "accuracy": 0.5}],
     },
+    *(
+        {
+            "type": "evaluation",
+            "time": 1.0,
+            "step": 1,
+            "split": "val",
+            "f1_mean": 0.5,
+            "levels": [{"level": level, "f1_micro": value, "f1_macro": 0.5, "accuracy": 0.5}],
+            "classes": [
+                {
+                    "level": level,
+                    "category": "0101",
+                    "precision": value,
+                    "recall": value,
+                    "f1": value,
+                    "support": support,
+                }
+            ],
+        }
+        for level, value, support in (
+            (1, 0.5, 3),
+            (0, 0.5, 3),
+            (2**62, 0.5, 3),
+            (1, 1e308, 3),
+            (1, float("inf"), 3),
+            (1, float("nan"), 2**63 - 1),
+            (64, -1.0, -3),
+        )
+    ),
     {
         "type": "checkpoint",
         "time": 1.0,

@@ -2,6 +2,9 @@
 
 import math
 import os
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, Any
@@ -15,6 +18,10 @@ from engine.format import brief
 _BAD_HEADER = (
     *(SyntaxError, TokenError, TypeError, LookupError, AttributeError, RecursionError, OverflowError),
     *(MemoryError, EOFError),
+)
+_BAD_ZIP = (
+    *(zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, RuntimeError, OverflowError),
+    *(zlib.error, UnicodeDecodeError),
 )
 
 
@@ -31,6 +38,35 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         return np.lib.format.read_array_header_2_0(file)
     except _BAD_HEADER as error:
         raise ValueError(f"not an .npy header ({brief(str(error))})") from error
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an uncompressed .npz file by name, in memory; nothing in it is unpickled.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such file, compressed, or an array is cut off or of Python objects.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f"{brief(entry.filename)}: is compressed")
+                with archive.open(entry) as file:
+                    shape, fortran, dtype = read_header(file)
+                    if dtype.hasobject or fortran or min(shape, default=0) < 0:
+                        raise ValueError(
+                            f"{brief(entry.filename)}: has {brief(str(dtype))} of {brief(str(shape))}"
+                        )
+                    data = file.read()
+                if len(data) != math.prod(shape) * dtype.itemsize:
+                    raise ValueError(f"{brief(entry.filename)}: is cut off")
+                array = np.frombuffer(data, dtype).reshape(shape)
+                arrays[entry.filename.removesuffix(".npy")] = array
+    except _BAD_ZIP as error:
+        raise ValueError(f"{path.name}: no .npz file ({brief(str(error))})") from error
+    return arrays
 
 
 def open_array(path: Path, kinds: str, dimensions: int) -> NDArray[Any]:

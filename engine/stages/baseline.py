@@ -19,6 +19,7 @@ from engine.data.submission import write_submission
 from engine.data.taxonomy import Taxonomy
 from engine.errors import ConfigError
 from engine.linear_baseline import TextClassifier, VideoFeatures
+from engine.linear_saving import save_text_classifier
 from engine.recorder import StopRequested
 from engine.stages.context import RunContext
 
@@ -55,7 +56,7 @@ def run(config: BaselineConfig, context: RunContext) -> None:
         seconds,
     )
     context.recorder.log(0, {"fit/seconds": seconds, "fit/temperature": classifier.temperature})
-    classifier.save(context.artifacts / "model")
+    save_text_classifier(classifier, context.artifacts / "model")
     context.recorder.artifact("model", context.artifacts / "model")
     _step(context, 1, total)
     if len(valid_rows):

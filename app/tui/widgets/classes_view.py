@@ -1,5 +1,6 @@
 """The classes of one evaluation as the tree of the taxonomy: scores, names, and what each is taken for."""
 
+import math
 from collections.abc import Sequence
 
 from rich.style import Style
@@ -149,12 +150,12 @@ class ClassesView(Vertical):
             parent = made[above.level, above.category] if above is not None else tree.root
             parent.allow_expand = True
             made[line.level, line.category] = parent.add(
-                _line(line, line.level - 1), data=line.category, allow_expand=bool(line.mistakes)
+                class_text(line, line.level - 1), data=line.category, allow_expand=bool(line.mistakes)
             )
         for line in self._lines:
             for wrong in line.mistakes[:_MOST_MISTAKES]:
                 made[line.level, line.category].add_leaf(
-                    _mistake(line, wrong), data=f"{line.category}>{wrong.category}"
+                    mistake_text(line, wrong), data=f"{line.category}>{wrong.category}"
                 )
         tree.root.expand()
         nodes = _all_nodes(tree.root)
@@ -193,9 +194,9 @@ _HEADING = Text(
 )
 
 
-def _line(line: ClassLine, depth: int) -> Text:
-    known = line.f1 == line.f1
-    spark = _SPARKS[min(7, int(line.f1 * 8))] if known else " "
+def class_text(line: ClassLine, depth: int) -> Text:
+    """A class as a line of the tree, `depth` below its top."""
+    spark = _SPARKS[int(max(0.0, min(7.0, line.f1 * 8)))] if math.isfinite(line.f1) else " "
     name = fit(f"{printable(line.category)} {printable(line.name)}".strip(), _NAME_CELLS - depth * _GUIDE)
     numbers = (
         f"{_share(line.precision, 2):>5} {_share(line.recall, 2):>6} {line.support:>7,} {line.missed:>6,}"
@@ -206,7 +207,8 @@ def _line(line: ClassLine, depth: int) -> Text:
     return text
 
 
-def _mistake(line: ClassLine, wrong: Mistake) -> Text:
+def mistake_text(line: ClassLine, wrong: Mistake) -> Text:
+    """A wrong answer as a line below its class."""
     share = f"  {wrong.count / line.support:.1%} of them" if line.support else ""
     return Text(f"taken for {_named(wrong)}  {amount(wrong.count, 'video')}{share}")
 

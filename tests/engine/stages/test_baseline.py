@@ -14,6 +14,7 @@ from engine.config.stages import LinearModel
 from engine.data.predictions import Predictions
 from engine.errors import ConfigError
 from engine.linear_baseline import Encoder, TextClassifier, VideoFeatures
+from engine.linear_saving import load_text_classifier, save_text_classifier
 from engine.recorder import StopRequested
 from engine.records import Artifact, Evaluation, Resumed
 
@@ -138,11 +139,11 @@ def with_frames(videos: int, seed: int) -> tuple[VideoFeatures, np.ndarray]:
 def test_a_saved_model_needs_no_pickle_and_says_the_same(tmp_path: Path, make: Any) -> None:
     train, labels = make(60, 1)
     classifier = TextClassifier.fit(train, labels, LinearModel(), 0)
-    classifier.save(tmp_path / "model")
+    save_text_classifier(classifier, tmp_path / "model")
     fresh, _ = make(20, 2)
     expected = classifier.probabilities(fresh, 4)
     assert np.isfinite(expected).all()
-    np.testing.assert_array_equal(TextClassifier.load(tmp_path / "model").probabilities(fresh, 4), expected)
+    np.testing.assert_array_equal(load_text_classifier(tmp_path / "model").probabilities(fresh, 4), expected)
 
 
 def test_features_are_scikit_learns_tf_idf_of_characters_and_words() -> None:
