@@ -33,6 +33,8 @@ check: $(VENV)/.installed-dev
 test: check
 	$(BIN)/pytest -n 3  # tests of processes and screens wait a good part of their time
 
+# benchmarks/peers and benchmarks/faults are left out: the one installs other trackers from a network, the other kills
+# for hours. They are run by hand: python -m benchmarks.peers, python -m benchmarks.faults.
 bench: $(VENV)/.installed-dev
 	@for script in benchmarks/*.py; do \
 		name=$$(basename $$script .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; \
