@@ -16,8 +16,10 @@ import time
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
+from app.tui.widgets.field_row import FieldRow
 from app.verbs.demo import prepare
 from engine.store.database import Store
 from engine.store.queries import list_runs, live_runs
@@ -29,6 +31,8 @@ SMALL = (80, 24)
 # Long enough for the answers of the store and two samples of the machine.
 SETTLE_SECONDS = 4.0
 TRAINED_SHARE = 0.5
+_MODEL_1 = 6  # files above it
+_TYPED = {"training.epochs": "8", "training.lr.text": "0.0005, 0.001"}  # the second makes a sweep
 
 
 async def take(workspace: Workspace, store: Store, *, fresh: bool) -> None:
@@ -56,7 +60,12 @@ async def take(workspace: Workspace, store: Store, *, fresh: bool) -> None:
         save(app, "classes")
         await press(pilot, *("right_square_bracket",) * 3)
         save(app, "lineage")
-        await press(pilot, "escape", "3")
+        await press(pilot, "escape", "3", *("down",) * _MODEL_1)
+        for row in app.screen.query(FieldRow):
+            if row.spec.key in _TYPED:
+                row.set_value(_TYPED[row.spec.key])
+                row.query_one(Input).focus()
+        await press(pilot)
         save(app, "launch")
         await press(pilot, "4")
         save(app, "compare")
