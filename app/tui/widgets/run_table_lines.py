@@ -152,7 +152,10 @@ class RunTableLines(ScrollView, can_focus=True):
         text = " ‹" if self._chosen and self._first_column else "  "
         for column, cells in self._fitted():
             arrow = ("▼" if descending else "▲") if column.sort == name else ""
-            title = fit(column.title, cells - len(arrow)).rstrip() + arrow
+            named = column.title
+            if arrow and len(named) >= cells:
+                named = named.replace(" ", "")  # `l1mic▼` says more than `l1 m…▼`
+            title = fit(named, cells - len(arrow)).rstrip() + arrow
             text += fit(title, cells, right=column.right) + " " * self._gap
         if self._more_columns:
             text = fit(text, width - 1) + "›"
