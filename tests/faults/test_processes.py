@@ -1,14 +1,12 @@
 """What happens to processes: suspended, out of memory or of file descriptors, a boot that gives pids to strangers."""
 
-import contextlib
 import os
-import resource
 import signal
 import sys
-from collections.abc import Iterator
 
 import psutil
 import pytest
+from descriptors import no_descriptors_left
 from supervisor_bench import Bench, wait_until
 
 from engine.process import identify
@@ -82,25 +80,6 @@ def test_after_a_reboot_a_stranger_with_the_runs_pid_and_moment_of_start_is_left
     assert bench.status(run_id).ended
     assert stranger.is_running()
     assert stranger.status() != psutil.STATUS_ZOMBIE
-
-
-@contextlib.contextmanager
-def no_descriptors_left() -> Iterator[None]:
-    """No file can be opened by this process, the supervisor's."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    probe = os.open(os.devnull, os.O_RDONLY)
-    os.close(probe)
-    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(40)]  # so that no gap below is left
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(kept) + 1, hard))
-    with contextlib.suppress(OSError):
-        while True:
-            kept.append(os.open(os.devnull, os.O_RDONLY))
-    try:
-        yield
-    finally:
-        for descriptor in kept:
-            os.close(descriptor)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("adopted", [False, True])
