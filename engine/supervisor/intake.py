@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
+from engine.data.regular import raise_starved
 from engine.records import RECORDS_FILE, read_records
 from engine.store.database import Store
 from engine.store.ingest import OffsetMovedError, ingest
@@ -35,6 +36,7 @@ class Intake:
 
         Raises:
             StoreError, SQLAlchemyError: the store cannot be written now; the next call goes on where this one came to.
+            OSError: no descriptor is left to read them with; the same.
         """
         path = self.run_dir / RECORDS_FILE
         try:
@@ -50,6 +52,7 @@ class Intake:
                 one_by_one = self.offset < self._one_by_one_to
                 batch = read_records(path, self.offset, max_bytes=1 if one_by_one else _BATCH_BYTES)
             except OSError as error:
+                raise_starved(error)
                 log.warning("run %d: %s cannot be read: %s", self.run_id, path, error)
                 return False
             more = batch.more
@@ -84,7 +87,7 @@ class Intake:
         """Bring everything that is in the file into the store.
 
         Raises:
-            StoreError, SQLAlchemyError: as for `take`.
+            StoreError, SQLAlchemyError, OSError: as for `take`.
         """
         self._read_size = -1
         self.take(store)

@@ -102,6 +102,21 @@ def test_out_of_descriptors_the_supervisor_takes_no_run_for_dead_and_says_what_i
     assert bench.points(run_id) == ALL_POINTS
 
 
+def test_a_run_that_ends_while_the_supervisor_is_out_of_descriptors_keeps_its_points_and_its_end(
+    bench: Bench,
+) -> None:
+    run_id = bench.queue(config={"steps": STEPS, "gate": 10})
+    supervisor = bench.supervisor()
+    bench.until_training(supervisor, run_id)
+    pid, folder = bench.pid(run_id), bench.run_dir(run_id)
+    with no_descriptors_left():
+        (folder / "go").mkdir()  # which takes no descriptor
+        wait_until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+        ticks(bench, supervisor, 5)
+    bench.until_ended(supervisor, run_id)
+    assert (bench.status(run_id), bench.points(run_id)) == (Status.FINISHED, ALL_POINTS)
+
+
 def test_a_run_that_cannot_be_forked_waits_and_says_why(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
