@@ -279,6 +279,9 @@ class ChartGrid(Vertical, can_focus=True):
         cells = self.query_one(".chart-cells", Container)
         keys = self._matching()
         width, height = cells.size
+        if not width or not height:
+            self._tell()
+            return  # not in sight yet: how many fit is known when it is
         most = max(1, width // _SMALLEST_CELL[0]), max(1, height // _SMALLEST_CELL[1])
         columns = min(most[0], self._views.columns or min(4, width // _CELL[0]))
         rows = min(most[1], self._views.rows or height // _CELL[1])
@@ -329,7 +332,8 @@ class ChartGrid(Vertical, can_focus=True):
         if matching == 0:
             status.update("no series matches")
             return
-        shown = printable(self._alone) if self._alone else f"{len(self._keys)} of {matching} series"
+        of = f"{len(self._keys)} of " if self._keys else ""
+        shown = printable(self._alone) if self._alone else f"{of}{matching} series"
         if self._pages > 1 and not self._alone:
             shown += f", page {self._page + 1}/{self._pages}"
         facts = self._views.words(self._chosen_key, self._clock, over_time=self._over_time)

@@ -11,6 +11,7 @@ from app.tui.app import ReeltopApp
 from app.tui.run_view import View
 from app.tui.screens.launch import Launch
 from app.tui.screens.runs import Runs
+from app.tui.widgets.chart_grid import ChartGrid
 from app.tui.widgets.config_form import ConfigForm
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
@@ -52,6 +53,20 @@ async def test_an_ended_run_is_not_said_to_make_anything_yet(
             await settled(
                 pilot, lambda place=place, text=text: str(app.screen.query_one(place, Label).content) == text
             )
+
+
+async def test_charts_appear_all_at_once_and_not_one_alone_before_their_number_is_known(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        grid = app.screen.query_one("#charts-grid", ChartGrid)
+        await settled(pilot, lambda: grid._summaries)
+        assert not grid.in_sight
+        app.screen.query_one(TabbedContent).active = "charts"
+        await settled(pilot, lambda: grid.in_sight)
+        assert len(grid.in_sight) == 4
 
 
 async def test_a_form_that_is_made_anew_keeps_no_help_of_a_field_that_is_left(
