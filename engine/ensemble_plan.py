@@ -95,7 +95,7 @@ def check_classifies(detail: RunDetail) -> None:
     """
     if detail.run.stage not in CLASSIFYING:
         raise ConfigError(
-            f"run {detail.run.id} {printable(detail.run.name)} is a {detail.run.stage} run, which classifies "
+            f"run {detail.run.id} {printable(detail.run.name)} is of stage {detail.run.stage}, which classifies "
             f"nothing; name {', '.join(CLASSIFYING[:-1])} or {CLASSIFYING[-1]} runs"
         )
 

@@ -73,7 +73,7 @@ def _member_run(path: Path, workspace: Workspace) -> MemberRun:
     config = load_run_config(run_dir)
     checkpoint = path if path.parent.name == "checkpoints" else None
     if checkpoint is not None and not isinstance(config, FinetuneConfig):
-        raise DataError(f"inputs.members: {config.name} is a {config.stage} run: it classifies nothing")
+        raise DataError(f"inputs.members: {config.name} is of stage {config.stage}, which classifies nothing")
     classifier = None
     if isinstance(config, PredictConfig):
         made_by = workspace.resolve(config.inputs.model)

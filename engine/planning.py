@@ -263,7 +263,7 @@ def _check_checkpoint(role: str, reference: str, which: str | None, source: NewR
         return
     shown = f"inputs.{role}: {printable(reference)}"
     if which == "best" and source.stage in _WITHOUT_BEST:
-        raise ConfigError(f"{shown}: a {source.stage} run has no best checkpoint; name last or epoch-N")
+        raise ConfigError(f"{shown}: {source.stage} runs have no best checkpoint; name last or epoch-N")
     if not which.startswith("epoch-"):
         return
     epoch, epochs, every = int(which[6:]), training["epochs"], checkpoints["every_epochs"]

@@ -22,7 +22,7 @@ from engine.errors import ReeltopError
 from engine.failure_text import failure_text
 from engine.ranks import CompanionRecorder, Companions, is_companion, process_count
 from engine.recorder import Recorder, StopRequested
-from engine.runlock import take_or_inherit_lock
+from engine.runlock import LOCK_FILE, take_or_inherit_lock
 from engine.stages.context import RunContext
 from engine.telemetry import Telemetry
 from engine.workspace import Workspace
@@ -35,9 +35,15 @@ log = logging.getLogger("reeltop")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the directory given on the command line; returns the exit code."""
+    from engine.config.load import CONFIG_FILE
+
     arguments = sys.argv[1:] if argv is None else list(argv)
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print("usage: python -m engine.run RUN_DIR (an existing run directory)", file=sys.stderr)
+        return NOT_RUN
+    if not any((Path(arguments[0]) / name).is_file() for name in (CONFIG_FILE, LOCK_FILE)):
+        # Nothing is written there: it may be any folder.
+        print(f"reeltop: {arguments[0]}: holds no {CONFIG_FILE}; give a run's directory", file=sys.stderr)
         return NOT_RUN
     if is_companion():
         return _run_companion(Path(arguments[0]))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import psutil
 
 from engine.errors import ReeltopError
+from engine.format import printable
 
 T = TypeVar("T")
 _VISIBLE_VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -116,17 +117,25 @@ class Telemetry:
         return tuple(sample for sample in samples if sample is not None)
 
     def visible_gpus(self) -> tuple[GpuSample, ...]:
-        """The GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, by index or UUID; all where it is unset."""
+        """The GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, by index or UUID; all where it is unset.
+
+        Parts of a GPU (MIG) that it names are not among them: see `gpu_problem`.
+        """
         gpus = self.gpus()
         setting = os.environ.get(_VISIBLE_VARIABLE)
         if setting is None:
             return gpus
         names = [name.strip() for name in setting.split(",") if name.strip()]
-        return tuple(
+        visible = tuple(
             gpu
             for gpu in gpus
             if any(name == str(gpu.index) or (gpu.uuid and gpu.uuid.startswith(name)) for name in names)
         )
+        if gpus and not visible:
+            self._set_problem(
+                f"{_VISIBLE_VARIABLE}={printable(setting)} names none of the GPUs here; name them by number or GPU-..."
+            )
+        return visible
 
     def driver(self) -> str | None:
         """Version of the NVIDIA driver."""

@@ -38,9 +38,8 @@ def predict_file(workspace: Workspace, reference: str, annotations: Path, out: P
     if checkpoint_of(store, model_id, "best") is None and checkpoint_of(store, model_id, "last") is None:
         raise RunError(f"run {model_id} ({printable(model.run.name)}) has no checkpoint to predict with")
     if not annotations.is_file():
-        raise DataError(
-            f"{annotations}: no such file; name an annotations JSON such as DATA/annotations/test.json"
-        )
+        what = "is a folder" if annotations.is_dir() else "no such file"
+        raise DataError(f"{annotations}: {what}; name an annotations JSON such as DATA/annotations/test.json")
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise ReeltopError(f"{out}: name a file in a folder that exists, such as result.csv")
     absolute = annotations.resolve()

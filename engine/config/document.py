@@ -43,12 +43,18 @@ class Document:
         return self.source
 
     def set(self, location: Location, value: Any, where: str) -> None:
-        """Put `value` at the dotted place, making the sections on the way."""
+        """Put `value` at the dotted place, making the sections on the way.
+
+        Raises:
+            ConfigError: a section on the way is one number for all of its settings.
+        """
         section = self.data
-        for key in location[:-1]:
+        for end, key in enumerate(location[:-1], 1):
             below = section.get(key)
             if not isinstance(below, dict):
+                _refuse_number(below, ".".join(location[:end]), where)
                 below = section[key] = {}
+                self.where[location[:end]] = where
             section = below
         section[location[-1]] = value
         self.where[location] = where
@@ -148,7 +154,7 @@ def _read(path: Path, shown: str, seen: tuple[Path, ...]) -> Document:
         raise ConfigError(f"{where[('extends',)]}: extends: expected the name of a file beside this one")
     below_path = resolved.parent / base
     below = _read(below_path, _display(below_path), (*seen, resolved))
-    return Document(_merged(below.data, data), shown, below.where | where)
+    return Document(_merged(below.data, data, where), shown, below.where | where)
 
 
 def _refuse_deep(text: str, shown: str) -> None:
@@ -195,15 +201,27 @@ def _plain(
     return str(node)
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merged(
+    base: dict[str, Any], over: dict[str, Any], where: Mapping[Location, str], around: Location = ()
+) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        below = merged.get(key)
+        below, location = merged.get(key), (*around, key)
+        if isinstance(value, dict):
+            _refuse_number(below, ".".join(location), where.get(location, ""))
         if isinstance(below, dict) and isinstance(value, dict):
-            merged[key] = _merged(below, value)
+            merged[key] = _merged(below, value, where, location)
         else:
             merged[key] = value
     return merged
+
+
+def _refuse_number(below: Any, key: str, where: str) -> None:
+    """Some of the settings that a number stands for cannot be changed without forgetting it for the others."""
+    if isinstance(below, int | float) and not isinstance(below, bool):
+        raise ConfigError(
+            f"{where}: {brief(key)}: is {below:g} for all that is below it; write each of its keys instead"
+        )
 
 
 def _first_line(error: Exception) -> str:

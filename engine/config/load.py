@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from engine.config.base import Section, StageConfig
 from engine.config.document import Document, Location, parse_overrides, read_document
 from engine.config.fields import FieldSpec, fields_of
-from engine.config.pipeline import PipelineConfig
+from engine.config.pipeline import PipelineConfig, PipelineRun
 from engine.config.stages import STAGES
 from engine.errors import ConfigError
 from engine.format import printable
@@ -81,7 +81,12 @@ def describe_error(model: type[Section], document: Document, error: ErrorDetails
     specs = {spec.key: spec for spec in fields_of(model)}
     location = _field_location(error, document.data)
     key = ".".join(location)
-    problem = explain(error, specs.get(key), list(specs), location)
+    keys = list(specs)
+    if model is PipelineConfig:
+        keys += [".".join((*location[:2], name)) for name in PipelineRun.model_fields]
+    # A number that stands for several settings is wrong as each of them is.
+    spec = specs.get(key) or specs.get(".".join(map(str, error["loc"])))
+    problem = explain(error, spec, keys, location)
     return f"{document.place(location)}: {printable(key)}: {problem}"
 
 
@@ -97,6 +102,8 @@ def explain(error: ErrorDetails, spec: FieldSpec | None, keys: Sequence[str], lo
         return f"{shown} is not one of {', '.join(spec.choices)}{_nearest(str(error.get('input')), spec.choices)}"
     if kind.startswith(("greater_than", "less_than")) and spec is not None:
         return f"{shown} is out of range; allowed is {spec.bounds}"
+    if kind == "too_short":
+        return f"{shown} is empty; give one at least"
     if kind in ("model_type", "dict_type") and spec is None:
         below = _names_at(keys, (*location, ""))
         return f"{shown} is not a group of settings; write its keys below it: {', '.join(below)}"

@@ -11,8 +11,8 @@ class PipelineRun(Section):
     """One run of a pipeline."""
 
     config: str = Field(min_length=1, description="stage file, relative to the pipeline file")
-    inputs: dict[str, str | list[str]] = Field(
-        {}, description="role to a run of this pipeline, or to any run"
+    inputs: dict[str, str | list[str] | None] = Field(
+        {}, description="role to a run of this pipeline, or to any run; empty: none, whatever the file names"
     )
     set: dict[str, Any] = Field({}, description="settings by dotted key, over those of the file")
     matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(

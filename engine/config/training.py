@@ -1,6 +1,6 @@
 """Settings of the optimisation: rates, schedule, averaging, adversarial training, precision and memory."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,8 +9,19 @@ from engine.config.base import Precision, Section
 _AWP_LARGEST = 0.1
 
 
-class LearningRates(Section):
-    """Peak learning rates of the parts of the model."""
+class Rates(Section):
+    """Peak learning rates by part of the model."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_for_all(cls, given: Any) -> Any:
+        """A single number, as in `--set training.lr=3e-5`, is every part's rate."""
+        single = isinstance(given, int | float) and not isinstance(given, bool)
+        return dict.fromkeys(cls.model_fields, given) if single else given
+
+
+class LearningRates(Rates):
+    """Peak learning rates of the parts of the model; a single number is every part's."""
 
     text: float = Field(5e-5, ge=0, le=1, description="text encoder, shared encoder, cross-attention")
     vision: float = Field(1e-5, ge=0, le=1, description="vision backbone")
@@ -18,14 +29,14 @@ class LearningRates(Section):
 
 
 class PretrainRates(LearningRates):
-    """Peak learning rates of the parts of the model."""
+    """Peak learning rates of the parts of the model; a single number is every part's."""
 
     text: float = Field(1e-4, ge=0, le=1, description="encoder")
     other: float = Field(5e-4, ge=0, le=1, description="heads and frame embeddings")
 
 
-class ContrastRates(Section):
-    """Peak learning rates of the two towers."""
+class ContrastRates(Rates):
+    """Peak learning rates of the two towers; a single number is every part's."""
 
     text: float = Field(5e-5, ge=0, le=1, description="text tower")
     vision: float = Field(5e-6, ge=0, le=1, description="vision tower")

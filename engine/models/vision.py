@@ -73,4 +73,7 @@ def embed_frames(vision: FrameEncoder | None, batch: VideoBatch, like: Tensor, f
     if batch.pixels_NCHW.shape[0] == 0:
         return frames_BFV
     embedded_NV = vision(batch.pixels_NCHW)
-    return frames_BFV.masked_scatter(batch.frame_mask_BF[..., None], embedded_NV.to(frames_BFV.dtype))
+    # The true positions in row order. How many there are is known on the host: no step waits for the device to say.
+    places_N = torch.argsort(~batch.frame_mask_BF.flatten(), stable=True)[: len(embedded_NV)]
+    placed = frames_BFV.flatten(0, 1).index_copy(0, places_N, embedded_NV.to(frames_BFV.dtype))
+    return placed.view_as(frames_BFV)

@@ -113,7 +113,8 @@ def _extract(
 
     skips = SkipLimit(videos, on_error=config.data.on_error, max_skipped=config.data.max_skipped)
     speed = Speed()
-    decoded = _decoded(config, context, preprocess, [shard for _, shard in todo], compute)
+    decoded = _decoded(config, context, preprocess, [shard for _, shard in todo])
+    embedding = _Embedding(encoder, config.batch_frames, compute)
     for number, shard in todo:
         ids = shard.ids
         counts: list[int] = []
@@ -125,7 +126,7 @@ def _extract(
                 counts.append(len(pixels_NCHW))
                 waiting.append(pixels_NCHW)
                 if sum(map(len, waiting)) >= config.batch_frames:
-                    features += _embed(encoder, waiting, config.batch_frames, compute)
+                    features += embedding.add(waiting)
                     waiting = []
             else:
                 ready_NV, problem = _ready_made(shard.split.ready, video, config.data.max_frames)
@@ -139,7 +140,7 @@ def _extract(
             if context.recorder.should_stop():
                 raise StopRequested
             speed.add(videos=1, frames=counts[-1])
-        features += _embed(encoder, waiting, config.batch_frames, compute)
+        features += [*embedding.add(waiting), *embedding.rest()]
         frames_NV = np.concatenate(features) if features else np.zeros((0, frame_size), np.float16)
         writer.add_shard(number, ids, counts, frames_NV)
         rates = speed.rates()
@@ -217,19 +218,38 @@ def _ready_made(source: FeatureZip, video: str, max_frames: int) -> tuple[NDArra
     return ready_NV[uniform_indices(len(ready_NV), max_frames)], None
 
 
-@torch.inference_mode()
-def _embed(
-    encoder: FrameEncoder | None, waiting: Sequence[Tensor], batch_frames: int, compute: Compute
-) -> list[NDArray[np.float16]]:
-    if encoder is None or not waiting:
-        return []
-    embedded = []
-    for pixels_NCHW in torch.split(torch.cat(list(waiting)), batch_frames):
-        if len(pixels_NCHW):
-            with compute.autocast():
-                frames_NV = encoder(pixels_NCHW.to(compute.device, non_blocking=True))
-            embedded.append(frames_NV.to(torch.float16).cpu().numpy())
-    return embedded
+class _Embedding:
+    """Embeds frames on the device while the next ones are decoded: a batch's result is waited for when the batch after
+    it is on its way, so that no more than two of them hold memory.
+    """
+
+    def __init__(self, encoder: FrameEncoder | None, batch_frames: int, compute: Compute) -> None:
+        self._encoder = encoder
+        self._batch_frames = batch_frames
+        self._compute = compute
+        self._on_device: list[Tensor] = []
+
+    @torch.inference_mode()
+    def add(self, waiting: Sequence[Tensor]) -> list[NDArray[np.float16]]:
+        """Send frames to the device; the embeddings of earlier ones, in order."""
+        arrived: list[NDArray[np.float16]] = []
+        if self._encoder is None or not waiting:
+            return arrived
+        for pixels_NCHW in torch.split(torch.cat(list(waiting)), self._batch_frames):
+            if len(pixels_NCHW):
+                # Only a copy from page-locked memory lets the host go on; `cat` gives none, whatever its parts are in.
+                locked_NCHW = pixels_NCHW.pin_memory() if self._compute.device.type == "cuda" else pixels_NCHW
+                with self._compute.autocast():
+                    frames_NV = self._encoder(locked_NCHW.to(self._compute.device, non_blocking=True))
+                arrived += self.rest()
+                self._on_device.append(frames_NV.to(torch.float16))
+        return arrived
+
+    def rest(self) -> list[NDArray[np.float16]]:
+        """The embeddings of all that is still on the device, in order."""
+        arrived = [frames_NV.cpu().numpy() for frames_NV in self._on_device]
+        self._on_device.clear()
+        return arrived
 
 
 def _decoded(
@@ -237,7 +257,6 @@ def _decoded(
     context: RunContext,
     preprocess: Preprocess | None,
     shards: Sequence[Shard],
-    compute: Compute,
 ) -> Iterator[tuple[Tensor, str | None]]:
     """Pixels of the shards' videos in order, of those whose split has frames."""
     framed = [shard for shard in shards if shard.split.ready is None]
@@ -251,7 +270,6 @@ def _decoded(
         # The names travel to the workers one by one, as they are needed: none holds a list of a million.
         sampler=((shard.split.name, video) for shard in framed for video in shard.ids),
         num_workers=config.data.workers,
-        pin_memory=compute.device.type == "cuda",
     )
     return iter(loader)
 

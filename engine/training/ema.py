@@ -1,9 +1,7 @@
 """Exponential moving average of the weights: what is evaluated and saved instead of the last step's."""
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 
@@ -16,11 +14,7 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self._averaged = AveragedModel(model, multi_avg_fn=self._average, use_buffers=False)
-        # AveragedModel's first update copies; ours begins with the weights of step 0.
-        self._averaged.n_averaged.fill_(1)
-        for parameter in self._averaged.parameters():
-            parameter.requires_grad_(False)
+        self._averaged = AveragedModel(model).requires_grad_(False)
 
     @property
     def module(self) -> nn.Module:
@@ -29,15 +23,17 @@ class WeightAverage:
         assert isinstance(module, nn.Module)
         return module
 
+    @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take one step's weights in."""
         self.updates += 1
-        self._averaged.update_parameters(model)
+        # Not AveragedModel's own update: its count goes from the host to the device, which waits for it, at every step.
+        torch._foreach_lerp_(
+            list(self.module.parameters()), list(model.parameters()), 1 - self.current_decay()
+        )
+        for averaged, current in zip(self.module.buffers(), model.buffers(), strict=True):
+            averaged.copy_(current)
 
     def current_decay(self) -> float:
         """The decay of the latest update."""
         return min(self.decay, (1 + self.updates) / (10 + self.updates))
-
-    @torch.no_grad()
-    def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], _count: object) -> None:
-        torch._foreach_lerp_(list(averaged), list(current), 1 - self.current_decay())

@@ -32,7 +32,11 @@ class Processes:
         if wanted == 1:
             return cls()
         from accelerate import PartialState
+        from accelerate.utils import check_cuda_p2p_ib_support
 
+        if not cpu and not check_cuda_p2p_ib_support():
+            # Cards that have no direct way to one another: refused without these, which `accelerate launch` sets too.
+            os.environ |= {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
         state = PartialState(cpu=cpu)
         if state.num_processes != wanted:
             raise RuntimeError(f"{state.num_processes} of {wanted} processes of the run came up")

@@ -111,6 +111,23 @@ def pipeline(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_pipeline_takes_an_input_away_that_the_file_names(reeltop: Reeltop, tmp_path: Path) -> None:
+    (tmp_path / "baseline.yaml").write_text("stage: baseline\ninputs: {features: features}\n")
+    (tmp_path / "text.yaml").write_text(
+        "name: text\nruns:\n  a: {config: baseline.yaml, inputs: {features: null}}\n"
+    )
+    code, out, err = reeltop("run", "text.yaml", "--dry-run", "--json")
+    assert code == 0, err
+    assert json.loads(out)[0]["config"]["inputs"] == {"features": None}
+
+
+def test_an_unknown_key_of_a_pipelines_run_names_those_there_are(reeltop: Reeltop, tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text("name: odd\nruns:\n  a: {config: baseline.yaml, matrx: {}}\n")
+    code, _, err = reeltop("run", "odd.yaml")
+    assert code == 2
+    assert "odd.yaml:3: runs.a.matrx: unknown key, did you mean runs.a.matrix?" in err
+
+
 def finish_all(root: Path) -> None:
     store = Store.open(Workspace.open(root).store_url)
     for row in list_runs(store, "status=queued").runs:

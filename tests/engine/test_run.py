@@ -13,7 +13,7 @@ import pytest
 
 from engine.environment import describe_environment, write_patch
 from engine.records import AnyRecord, Checkpoint, Environment, Metrics, State, read_records
-from engine.run import FAILED, FINISHED, NOT_RUN, STOPPED
+from engine.run import FAILED, FINISHED, NOT_RUN, STOPPED, main
 from engine.runlock import is_locked, read_holder
 from engine.telemetry import Telemetry
 
@@ -212,6 +212,16 @@ def test_a_directory_in_use_and_a_missing_one_are_refused_in_one_line(run_dir: P
     missing = subprocess.run([*command, "nowhere"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert missing.returncode == NOT_RUN
     assert missing.stderr.startswith("usage: ")
+
+
+def test_a_folder_that_is_no_runs_is_refused_and_nothing_is_written_into_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    assert main([str(folder)]) == NOT_RUN
+    assert f"{folder}: holds no config.yaml" in capsys.readouterr().err
+    assert not list(folder.iterdir())
 
 
 def test_the_attempt_comes_from_the_manifest(run_dir: Path) -> None:

@@ -132,6 +132,15 @@ def test_only_visible_gpus_count(
     assert [gpu.index for gpu in Telemetry().visible_gpus()] == indices
 
 
+def test_that_the_environment_names_none_of_the_gpus_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, FakeNvml())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1c2f")
+    telemetry = Telemetry()
+    assert telemetry.visible_gpus() == ()
+    assert telemetry.gpu_problem is not None
+    assert "CUDA_VISIBLE_DEVICES=MIG-1c2f names none of the GPUs here" in telemetry.gpu_problem
+
+
 def test_the_host_is_sampled_with_rates_from_the_second_sample_on() -> None:
     telemetry = Telemetry()
     first = telemetry.host()

@@ -50,6 +50,21 @@ def test_a_number_in_scientific_notation_is_a_number(tmp_path: Path) -> None:
     assert config.training.lr.other == 5e-4
 
 
+def test_one_learning_rate_is_that_of_every_part(tmp_path: Path) -> None:
+    config = load_file(written(tmp_path, FINETUNE), ["training.lr=3e-5"])
+    assert isinstance(config, FinetuneConfig)
+    assert config.training.lr.model_dump() == dict.fromkeys(("text", "vision", "other"), 3e-5)
+
+
+def test_a_rate_for_all_parts_is_not_forgotten_when_one_is_set_besides(tmp_path: Path) -> None:
+    path = written(tmp_path, FINETUNE)
+    told = message(path, "training.lr=3e-5", "training.lr.text=1e-5")
+    assert told.startswith("--set training.lr.text=1e-5: training.lr: is 3e-05 for all")
+    written(tmp_path, FINETUNE.replace("{text: 5e-5}", "1e-4"), "base.yaml")
+    over = written(tmp_path, "extends: base.yaml\ntraining:\n  lr: {text: 1e-5}\n", "over.yaml")
+    assert "over.yaml:3: training.lr: is 0.0001 for all" in message(over)
+
+
 def test_a_misspelt_key_names_file_line_and_the_nearest_valid_name(tmp_path: Path) -> None:
     path = written(tmp_path, FINETUNE.replace("epochs", "epoch"))
     text = message(path)
@@ -74,7 +89,9 @@ def test_a_wrong_type_names_line_field_and_what_is_allowed(tmp_path: Path) -> No
         ("training.schedule=cosin", "did you mean cosine?"),
         ("data.fold=half", "'half' is not a whole number or `full`"),
         ("data.fold=-1", "-1 is out of range"),
-        ("training.lr=1e-3", "write its keys below it: text, vision, other"),
+        ("training.adversarial=1e-3", "write its keys below it: kind, eps, alpha, steps"),
+        ("training.lr=7", "training.lr: 7 is out of range; allowed is 0 to 1"),
+        ("training.nosuch.key=1", "training.nosuch: unknown key"),
         ("training.lr.text=.nan", "training.lr.text"),
         ("tags=one", "is not a list"),
         ("stage=finetuna", "did you mean finetune?"),
