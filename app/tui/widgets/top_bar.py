@@ -1,5 +1,6 @@
 """The first line of every screen: where one is, what runs, which store; and a line of trouble below it."""
 
+from textual.binding import Binding
 from textual.content import Content
 from textual.events import Click
 from textual.widget import Widget
@@ -10,6 +11,7 @@ from engine.format import printable
 from engine.store.views import Status
 
 _NAME = " reeltop "
+_SIMULATED = " SIMULATED "
 _MODES = [binding for binding in TABLE["app"] if (binding.id or "").startswith("mode.")]
 
 
@@ -43,13 +45,16 @@ class TopBar(Widget):
 
     def render(self) -> Content:
         width = self.size.width
-        tabs = [Content.styled(_NAME, "bold $text-primary")]
-        for binding in _MODES:
+        tabs = []
+        for text, binding in self._parts():
+            if binding is None:
+                tabs.append(Content.styled(text, "bold $text-primary"))
+                continue
+            tab = Content.assemble(" ", (binding.key, "bold $text-accent"), text[1 + len(binding.key) :])
             current = binding.id == self._mode
-            tab = Content.assemble(" ", (binding.key, "bold $text-accent"), f" {binding.description} ")
             tabs.append(tab.stylize("bold $text on $primary-muted") if current else tab)
         if self._simulated:
-            tabs.append(Content.styled(" SIMULATED ", "bold $text-warning"))
+            tabs.append(Content.styled(_SIMULATED, "bold $text-warning"))
         left = Content("").join(tabs)
         right = self._counts if self._counts else "loading"
         if width - left.cell_length > len(right) + len(self._store_name) + 6:
@@ -68,13 +73,25 @@ class TopBar(Widget):
             line.truncate(width), "\n", (f" {self._trouble}", "$text-error on $error-muted")
         )
 
+    def _parts(self) -> list[tuple[str, Binding | None]]:
+        """Name and modes; in a narrow terminal only the one that is shown has its word, then the name goes too."""
+        room = (self.size.width or 1000) - len(_SIMULATED) * self._simulated
+        texts = [f" {binding.key} {binding.description} " for binding in _MODES]
+        full: list[tuple[str, Binding | None]] = [(_NAME, None), *zip(texts, _MODES, strict=True)]
+        if sum(len(text) for text, _ in full) <= room:
+            return full
+        keys = [
+            (text if binding.id == self._mode else f" {binding.key} ", binding)
+            for text, binding in zip(texts, _MODES, strict=True)
+        ]
+        return [(_NAME, None), *keys] if len(_NAME) + sum(len(text) for text, _ in keys) <= room else [*keys]
+
     async def on_click(self, event: Click) -> None:
         position = event.get_content_offset(self)
         if position is None or position.y > 0:
             return
-        x = len(_NAME)
-        for binding in _MODES:
-            length = len(binding.key) + len(binding.description) + 3
-            if x <= position.x < x + length:
+        x = 0
+        for text, binding in self._parts():
+            if binding is not None and x <= position.x < x + len(text):
                 await self.run_action(f"app.{binding.action}")
-            x += length
+            x += len(text)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import end, new_run, train
-from test_runs_screen import lines, opened
+from test_runs_screen import lines, opened, table
 
 from app.tui.app import ReeltopApp
 from app.tui.widgets.label import Label
@@ -26,7 +26,8 @@ async def test_names_with_markup_and_escapes_are_shown_not_obeyed(
         await opened(app, pilot, settled, 1)
         await settled(pilot, lambda: "[red]模型␛" in lines(app)[0])
         line = app.screen.query_one("#runs-line", Label)
-        await settled(pilot, lambda: "[blink]broken␇" in str(line.content))
+        await settled(pilot, lambda: "[link]␛]0;y" in str(line.content))
+        assert "[blink]broken␇" in table(app).render_line(2).text
         for key in ("n", "t", "R", "delete"):
             await pilot.press(key)
             await settled(pilot, lambda: len(app.screen_stack) == 2)

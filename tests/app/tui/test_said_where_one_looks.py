@@ -37,6 +37,22 @@ async def test_how_much_runs_and_waits_is_said_at_any_width(
         await settled(pilot, lambda: told in str(app.screen.query_one(TopBar).render()))
 
 
+@pytest.mark.parametrize(
+    ("width", "told", "at"), [(40, " reeltop  1  2 Runs  3  4  5 ", 21), (20, " 1  2 Runs  3  4  5 ", 12)]
+)
+async def test_a_narrow_terminal_names_the_mode_that_is_shown_and_a_click_still_goes_to_another(
+    workspace: Workspace, settled: Callable, width: int, told: str, at: int
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(width, 8)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("2")
+        await settled(pilot, lambda: isinstance(app.screen, Runs))
+        await settled(pilot, lambda: screen_lines(app)[0].startswith(told.rstrip()))
+        await pilot.click(TopBar, offset=(at, 0))
+        await settled(pilot, lambda: app.current_mode == "launch")
+
+
 async def test_an_ended_run_is_not_said_to_make_anything_yet(
     workspace: Workspace, runs: dict[str, int], settled: Callable
 ) -> None:
