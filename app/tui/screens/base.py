@@ -38,6 +38,12 @@ class ReeltopScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         app = self.reeltop
+        # Textual gives the classes of the size at the first resize only: all would be styled and arranged twice.
+        for breakpoints, cells in (
+            (self.HORIZONTAL_BREAKPOINTS, app.size.width),
+            (self.VERTICAL_BREAKPOINTS, app.size.height),
+        ):
+            self.add_class([name for least, name in breakpoints if cells >= least][-1])
         yield TopBar(self.MODE or app.current_mode, app.store_name, simulated=app.replay is not None)
         yield from self.compose_body()
         yield KeyLine()

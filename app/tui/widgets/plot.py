@@ -78,12 +78,20 @@ class Plot(Widget, can_focus=True):
             if not {row - 1, row, row + 1} & set(labels):
                 labels[row] = label
         cursor = None if drawing.cursor is None else canvas.column(drawing.cursor)
-        axis = self.get_component_rich_style("plot--axis")
-        strips = [self._row(canvas.cells(row), labels.get(row), gutter, axis, cursor) for row in range(down)]
+        axis, base = self.get_component_rich_style("plot--axis"), self.rich_style
+        strips = [
+            self._row(canvas.cells(row), labels.get(row), gutter, axis, base, cursor) for row in range(down)
+        ]
         return [*strips, *self._x_axis(canvas, gutter, axis, lines=height - down)]
 
     def _row(
-        self, cells: list[Cell | None], label: str | None, gutter: int, axis: Style, cursor: int | None
+        self,
+        cells: list[Cell | None],
+        label: str | None,
+        gutter: int,
+        axis: Style,
+        base: Style,
+        cursor: int | None,
     ) -> Strip:
         if cursor is not None and 0 <= cursor < len(cells) and cells[cursor] is None:
             cells[cursor] = ("│", self._drawing.cursor_style)
@@ -91,7 +99,7 @@ class Plot(Widget, can_focus=True):
         segments = [Segment(edge, axis)]
         for style, run in groupby(cells, key=lambda cell: cell[1] if cell else ""):
             text = "".join(cell[0] if cell else " " for cell in run)
-            segments.append(Segment(text, self.rich_style + Style.parse(style)))
+            segments.append(Segment(text, base + Style.parse(style)))
         return Strip(segments, gutter + 1 + len(cells))
 
     def _x_axis(self, canvas: Canvas, gutter: int, axis: Style, *, lines: int) -> list[Strip]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.launch import Launch
@@ -14,7 +14,7 @@ from engine.workspace import Workspace
 
 
 def keys(app: ReeltopApp) -> list[str]:
-    return [str(key.description) for key in app.screen.query("FooterKey")]
+    return [word for line in app.screen.query(KeyLine) for word in line.words]
 
 
 async def test_moving_between_fields_makes_no_new_footer_but_other_keys_do(
@@ -22,13 +22,13 @@ async def test_moving_between_fields_makes_no_new_footer_but_other_keys_do(
 ) -> None:
     (workspace.configs / "model.yaml").write_text("stage: finetune\nmodel: {vision: models/clip}\n")
     made: list[object] = []
-    compose = Footer.compose
+    render = KeyLine.render
 
-    def counted(footer: Footer) -> object:
-        made.append(footer)
-        return compose(footer)
+    def counted(line: KeyLine) -> object:
+        made.append(line)
+        return render(line)
 
-    monkeypatch.setattr(Footer, "compose", counted)
+    monkeypatch.setattr(KeyLine, "render", counted)
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot, lambda: app.opened)
@@ -48,4 +48,46 @@ async def test_moving_between_fields_makes_no_new_footer_but_other_keys_do(
         assert len(made) == before
         await pilot.press("escape", "1")
         await settled(pilot, lambda: "open" in keys(app))
-        assert isinstance(app.screen.query_one(Footer), KeyLine)
+        assert len(made) > before
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+async def test_help_and_quit_are_always_in_sight_and_no_word_is_cut(
+    workspace: Workspace, settled: Callable, width: int
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(width, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        for key, mode in (("1", "monitor"), ("2", "runs"), ("5", "ensemble")):
+            await pilot.press(key)
+            await settled(pilot, lambda mode=mode: app.current_mode == mode and "quit" in keys(app))
+            line = app.screen.query_one(KeyLine)
+            text = line.render().plain
+            assert "? keys q quit" in text
+            assert len(text) <= width
+            if width == 80:
+                assert text.endswith("^p palette")
+            shown = [text[x : x + word.width] for x, word in line._places()]
+            assert all(word.endswith(name) for word, name in zip(shown, keys(app), strict=True))
+            if width == 200:
+                assert len(keys(app)) >= 8
+
+
+async def test_a_click_on_a_key_presses_it_also_within_a_group(
+    workspace: Workspace, settled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(160, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("5")
+        await settled(pilot, lambda: app.current_mode == "ensemble" and "quit" in keys(app))
+        line = app.screen.query_one(KeyLine)
+        pressed: list[str] = []
+        monkeypatch.setattr(app, "simulate_key", pressed.append)
+        for x, word in line._places():
+            for place, (key, shown, _) in enumerate(word.keys):
+                before = sum(len(each[1]) for each in word.keys[:place])
+                await pilot.click(KeyLine, offset=(x + before, 0))
+                await settled(pilot, lambda: pressed)
+                assert pressed.pop() == key, shown
+        assert not pressed
