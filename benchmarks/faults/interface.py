@@ -9,6 +9,7 @@ import threading
 
 from benchmarks.faults.world import World
 from engine.process import environment_of_child
+from engine.workspace import STORE_VARIABLE
 
 
 def open_interface(world: World) -> "tuple[subprocess.Popen[bytes], threading.Thread]":
@@ -21,7 +22,7 @@ def open_interface(world: World) -> "tuple[subprocess.Popen[bytes], threading.Th
         stdout=inside,
         stderr=inside,
         start_new_session=True,
-        env=environment_of_child() | {"TERM": "xterm-256color"},
+        env=environment_of_child() | {"TERM": "xterm-256color", STORE_VARIABLE: world.workspace.store_url},
     )
     world.processes.append(process)
     os.close(inside)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import text
+from sqlalchemy import MetaData, create_engine, text
 
 from benchmarks.faults.stage import ACKED, LAUNCHES, STEP
 from engine.process import ProcessId, environment_of_child
@@ -22,11 +22,12 @@ from engine.store.queries import list_runs, metric_summaries, run_detail, run_ro
 from engine.store.runs import create_runs
 from engine.store.views import NewRun, RunRow, Status
 from engine.supervisor.client import supervisor_alive
-from engine.workspace import Workspace
+from engine.workspace import STORE_VARIABLE, Workspace
 
 LOG = {"kind": "log", "steps": 300, "pause": 0.004}
 TRAIN = {"kind": "train", "epochs": 12, "every_steps": 5, "width": 64, "pause": 0.002, "seed": 802}
 ROOT = Path(__file__).resolve().parents[2]
+URL_VARIABLE = "REELTOP_TEST_STORE_URL"  # a database that is emptied for each world, as for the store's tests
 
 
 class BrokenPromiseError(AssertionError):
@@ -56,7 +57,10 @@ class World:
 
     def __init__(self, slots: int = 1, environment: Mapping[str, str] | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="reeltop-faults-", ignore_cleanup_errors=True)
-        self.workspace = Workspace.open(self._folder.name)
+        url = os.environ.get(URL_VARIABLE)
+        if url:
+            _empty(url)
+        self.workspace = Workspace.open(self._folder.name, url)
         self.store = Store.open(self.workspace.store_url)
         self.queued: list[int] = []
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -64,6 +68,7 @@ class World:
             "REELTOP_CPU_SLOTS": str(slots),
             "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",
+            STORE_VARIABLE: self.workspace.store_url,
             **(environment or {}),
         }
 
@@ -130,7 +135,8 @@ class World:
         store = Store.open(self.workspace.store_url)
         try:
             with store.connection() as connection:
-                sound = connection.execute(text("PRAGMA integrity_check")).scalar()
+                sqlite = connection.dialect.name == "sqlite"
+                sound = connection.execute(text("PRAGMA integrity_check")).scalar() if sqlite else "ok"
             listed = sorted(run.id for run in list_runs(store, limit=10_000).runs)
         finally:
             store.close()
@@ -203,6 +209,14 @@ class World:
             "weights": (last.step, last.sha256),
             "checkpoints": sorted((one.step, one.kind, one.sha256) for one in detail.checkpoints),
         }
+
+
+def _empty(url: str) -> None:
+    engine = create_engine(url)
+    metadata = MetaData()
+    metadata.reflect(engine)
+    metadata.drop_all(engine)
+    engine.dispose()
 
 
 def _read(path: Path) -> bytes | None:

@@ -1,5 +1,6 @@
 """The weights of a checkpoint are compared with what its run recorded of them, whoever loads them."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from safetensors.numpy import save_file
 
 from engine.checksums import recorded_sha256
 from engine.errors import DataError
+from engine.framing import HEADER
 from engine.models.checkpoint import read_weights
 from engine.recorder import Recorder
 from engine.records import RECORDS_FILE
@@ -66,9 +68,11 @@ def test_only_frames_count_and_a_damaged_file_hides_none_behind_the_damage(recor
     one = save(recorder, 1, 1.0)
     recorded = recorded_sha256(one)
     report = (recorder.run_dir / RECORDS_FILE).read_bytes()
+    other = report[HEADER.size :].replace(b"step-00000001", b"step-00000002")
     recorder.state("running", f"{report.decode('latin-1')}")
     recorder.log(1, {"\xa4type\xaacheckpoint": 1.0})
     with (recorder.run_dir / RECORDS_FILE).open("ab") as file:
+        file.write(HEADER.pack(b"\xa7RT2", len(other), zlib.crc32(other)) + other)  # of another format
         file.write(b"\x8a\xa4type\xaacheckpoint" + report.replace(b"step-00000001", b"step-00000002"))
     two = save(recorder, 3, 3.0)
     assert recorded_sha256(one) == recorded

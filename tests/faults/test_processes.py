@@ -24,10 +24,14 @@ def ticks(bench: Bench, supervisor: object, number: int) -> None:
     bench.drive(supervisor, lambda: next(done, None) is None)
 
 
-def test_a_suspended_run_is_still_running_and_goes_on_where_it_was(bench: Bench) -> None:
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_suspended_run_is_still_running_and_goes_on_where_it_was(bench: Bench, adopted: bool) -> None:
     run_id = bench.queue(config={"steps": STEPS, "pause": 0.002})
     supervisor = bench.supervisor()
     bench.until_training(supervisor, run_id)
+    if adopted:
+        supervisor = bench.supervisor()
+        supervisor.tick()
     process = psutil.Process(bench.pid(run_id))
     process.send_signal(signal.SIGSTOP)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
