@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from rich.text import Text
-from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
+from app.tui.widgets.marked_tree import MarkedTree
 from engine.format import printable
 
 
-class ConfigFiles(Tree[Path]):
+class ConfigFiles(MarkedTree[Path]):
     """Folders open; a leaf holds the file's path below `configs/`."""
 
     def __init__(self, *, widget_id: str) -> None:

@@ -12,6 +12,7 @@ from textual.widgets.tree import TreeNode
 
 from app.tui.facts import flat, shown
 from app.tui.widgets.filter_bar import FilterBar
+from app.tui.widgets.marked_tree import MarkedTree
 from engine.format import printable
 
 _ENVIRONMENT = "environment"
@@ -28,7 +29,7 @@ class ConfigTree(Vertical):
 
     def compose(self) -> ComposeResult:
         yield FilterBar("part of a name or value", widget_id="config-filter")
-        tree: Tree[None] = Tree(Text("settings"), id="config-tree")
+        tree: Tree[None] = MarkedTree(Text("settings"), id="config-tree")
         tree.show_root = False
         tree.guide_depth = 2
         yield tree
