@@ -75,7 +75,8 @@ class Kills:
                 different = [name for name in expected if found[name] != expected[name]]
                 held(
                     not different,
-                    f"after {world.row(run_id).attempt} attempts, another {', '.join(different)}",
+                    f"after {world.row(run_id).attempt} attempts, "
+                    + "; ".join(f"{name} is {found[name]}, not {expected[name]}" for name in different),
                 )
                 self.note("results equal to the last bit")
 

@@ -110,7 +110,7 @@ class CheckpointFolder:
         _sync_folder(self.folder)
         saved = Saved(step, final)
         self._report(saved, epoch=epoch, kind=kind, f1_mean=f1_mean)
-        self._remove_old()
+        self.remove_old()
 
     def reopen(self) -> Saved | None:
         """The newest checkpoint, to resume from; half-written ones are removed."""
@@ -149,7 +149,8 @@ class CheckpointFolder:
             self.best, self.best_f1_mean = saved, best_f1_mean
             self.recorder.checkpoint(saved.folder, step=saved.step, epoch=epoch, kind="best", f1_mean=f1_mean)
 
-    def _remove_old(self) -> None:
+    def remove_old(self) -> None:
+        """Remove what the retention rule no longer keeps; after `restore` too, as the kill may have come before it."""
         for saved in self.saved()[: -self.keep]:
             if (self.best is None or saved.step != self.best.step) and not is_pinned(saved.folder):
                 # Reported first: a kill in between may leave one that is not listed, never a listed one that is gone.

@@ -300,3 +300,5 @@ class Trainer:
         self.step, self._to_evaluate = state["step"], state["to_evaluate"]
         self.recorder.resumed(self.step)
         self.saved.restore(newest, state)
+        if self.compute.processes.main:
+            self.saved.remove_old()

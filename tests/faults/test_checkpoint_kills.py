@@ -89,6 +89,9 @@ def test_killed_at_any_operation_every_listed_checkpoint_is_whole_then_and_once_
         newest = again.reopen()
         if newest is not None:
             again.restore(newest, newest.trainer_state())
+            again.remove_old()
+            assert again.best is not None
+            assert {one.step for one in again.saved()} <= {newest.step, again.best.step}, killed_at
         recorder.close()
         assert (newest.step if newest else 0) >= max((one.step for one in before.values()), default=0), (
             killed_at
