@@ -241,7 +241,7 @@ def predict(
 def supervisor(
     context: typer.Context,
     idle: Annotated[
-        float | None, typer.Option(help="Exit after so many idle seconds; never without.")
+        float | None, typer.Option(min=0, help="Exit after so many idle seconds; never without.")
     ] = None,
 ) -> None:
     """Run the supervisor in the foreground (for systemd, debugging)."""

@@ -20,7 +20,6 @@ from engine.store.views import NewRun, RunDetail, RunRow, Status
 if TYPE_CHECKING:
     from engine.store.database import Store
 
-_NUMBERED = re.compile(r"(.*)-(\d+)")
 _SIMPLE = re.compile(r"[\w.-]*[^\W\d][\w.-]*")
 _LOOKED_AT = 30
 _UNLIKE = (Status.CANCELLED, Status.SKIPPED)

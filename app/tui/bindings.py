@@ -24,10 +24,6 @@ _KILL = Binding(
 _RESUME = Binding(
     "r", "resume_run", "resume", id="run.resume", tooltip="go on with a stopped, crashed or failed run"
 )
-_DELETE = Binding(
-    "delete,backspace", "delete_run", "delete", key_display="del", id="run.delete",
-    tooltip="take an ended run out of the list; its files stay",
-)  # fmt: skip
 _COPY = Binding("y", "copy_id", "copy id", show=False, id="run.copy", tooltip="copy the run's id")
 
 TABLE: dict[str, tuple[Binding, ...]] = {

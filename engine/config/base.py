@@ -89,7 +89,8 @@ class Preprocessing(Section):
 
     statistics: Literal["backbone", "imagenet"] = Field(
         "backbone",
-        description="pixel mean and deviation: the backbone's own, or ImageNet's as in the original",
+        description="pixel mean and deviation, short side and crop: the backbone's own; or, as in the original, "
+        "ImageNet's, and 224 pixels out of 256",
     )
 
 

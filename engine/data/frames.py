@@ -26,7 +26,7 @@ from engine.format import brief, printable
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-_RESIZE_TO_CROP = 256 / 224
+RESIZE_TO_CROP = 256 / 224
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 # Of the many formats that Pillow tells by their content some call other programs, as PostScript does.
@@ -86,7 +86,7 @@ class Preprocess:
         elif file_resize:
             resize = image_size
         else:
-            resize = round(image_size * _RESIZE_TO_CROP)
+            resize = round(image_size * RESIZE_TO_CROP)
         mean = _three(settings.get("image_mean")) or CLIP_MEAN
         std = _three(settings.get("image_std")) or CLIP_STD
         return cls(resize, image_size, mean, std)

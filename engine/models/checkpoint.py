@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import torch
@@ -25,7 +25,6 @@ from engine.checksums import require_as_recorded
 from engine.data.frames import Preprocess
 from engine.data.regular import require_regular_files
 from engine.data.taxonomy import Taxonomy
-from engine.data.videos import VideoBatch
 from engine.errors import DataError
 from engine.format import brief
 from engine.models.pretrained import load_tokenizer
@@ -46,22 +45,6 @@ _UNUSABLE = (
     RuntimeError,
     AssertionError,
 )
-
-
-class VideoClassifier(Protocol):
-    """What both model families offer to training."""
-
-    vision: FrameEncoder | None
-
-    @property
-    def word_embeddings(self) -> nn.Embedding:
-        """The table that adversarial training perturbs."""
-
-    def embed_frames(self, batch: VideoBatch) -> Tensor:
-        """Frame embeddings [B, F, V]."""
-
-    def __call__(self, batch: VideoBatch, frames_BFV: Tensor | None = None) -> Tensor:
-        """Class logits [B, C]."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TypeVar
 from transformers import AutoModel, AutoTokenizer, BertModel, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from engine.data.frames import Preprocess
+from engine.data.frames import RESIZE_TO_CROP, Preprocess
 from engine.data.regular import require_regular_files
 from engine.errors import DataError
 from engine.format import brief
@@ -59,12 +59,13 @@ def preprocess_of(name: str, backbone: PreTrainedModel, statistics: str) -> Prep
 
     Args:
         name: folder or hub name that the backbone was loaded from.
-        statistics: `backbone` for its own pixel mean and deviation, `imagenet` for ImageNet's.
+        statistics: `backbone` for its own settings, `imagenet` for the original's: ImageNet's pixel mean and deviation,
+            224 pixels out of a short side of 256.
     """
-    own = Preprocess.of_backbone(name, int(backbone.config.image_size))
+    image_size = int(backbone.config.image_size)
     if statistics == "imagenet":
-        return Preprocess(own.resize, own.crop, IMAGENET_MEAN, IMAGENET_STD)
-    return own
+        return Preprocess(round(image_size * RESIZE_TO_CROP), image_size, IMAGENET_MEAN, IMAGENET_STD)
+    return Preprocess.of_backbone(name, image_size)
 
 
 def _loaded(part: str, name: str, load: Callable[[], Loaded]) -> Loaded:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from data_helpers import jpeg, write_zip
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from engine.data.frames import (
     CLIP_MEAN,
@@ -25,6 +27,7 @@ from engine.data.frames import (
 )
 from engine.data.videos import DecodedFrames
 from engine.errors import DataError
+from engine.models.pretrained import preprocess_of
 
 SMALL = Preprocess(resize=32, crop=32)
 
@@ -283,6 +286,15 @@ def test_a_backbones_own_settings_are_followed(tmp_path: Path) -> None:
 def test_older_and_odd_settings(tmp_path: Path, settings: object, resize: int) -> None:
     preprocess = Preprocess.of_backbone(write_settings(tmp_path, settings), 224)
     assert (preprocess.resize, preprocess.crop, preprocess.mean) == (resize, 224, CLIP_MEAN)
+
+
+def test_the_original_cuts_224_pixels_out_of_256_whatever_the_backbones_own_settings(tmp_path: Path) -> None:
+    write_settings(tmp_path, {"size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}})
+    with torch.device("meta"):
+        backbone = CLIPVisionModel(CLIPVisionConfig(num_hidden_layers=1, image_size=224))
+    assert preprocess_of(str(tmp_path), backbone, "backbone").resize == 224
+    original = preprocess_of(str(tmp_path), backbone, "imagenet")
+    assert original == Preprocess(256, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def test_settings_that_are_no_json_are_named(tmp_path: Path) -> None:
