@@ -47,6 +47,7 @@ class LogView(ScrollView, can_focus=True):
         self._found: int | None = None
         self._needle: str | None = None
         self._asked = False
+        self._moved = self._numbered = self._answered = 0
 
     def follow(self, path: Path | None, title: str = "log") -> None:
         """Show the log at `path` from its end on; None shows nothing."""
@@ -56,6 +57,7 @@ class LogView(ScrollView, can_focus=True):
         self._halt()
         self._path = path
         self._following, self._found = True, None
+        self._moved = self._numbered = self._answered = 0
         self.border_subtitle = ""
         self._show(LogPage(path or Path(), (), "no run is chosen" if path is None else "loading"))
         if path is None:
@@ -80,13 +82,15 @@ class LogView(ScrollView, can_focus=True):
     def action_follow(self) -> None:
         """Go to the end and stay there."""
         self._following, self._found = True, None
-        if self._page.away:
+        if self._page.away or self._finding:
+            self._answered = self._numbered  # what was being looked for is no longer wanted
             self._do("end")
-        else:
+        if not self._page.away:
             self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
 
     def action_first(self) -> None:
         """Go to the begin of the file."""
+        self._answered = self._numbered
         self._do("first")
 
     def action_full(self) -> None:
@@ -99,7 +103,7 @@ class LogView(ScrollView, can_focus=True):
     def search(self, text: str) -> None:
         """Mark `text`, and go to its last occurrence before the end of what is in sight."""
         self._needle = text or None
-        self._found = None
+        self._found, self._answered = None, self._numbered
         self.refresh()
         if text:
             self._find(text, -1)
@@ -117,11 +121,19 @@ class LogView(ScrollView, can_focus=True):
         """To the next error further up, or down."""
         self._find(None, by)
 
+    @property
+    def _finding(self) -> bool:
+        return self._answered < self._numbered
+
     def _find(self, text: str | None, by: int) -> None:
-        top = self.scroll_offset.y
-        bottom = min(len(self._page.lines), top + self.scrollable_content_region.height)
-        index = self._found if self._found is not None else bottom if by < 0 else top - 1
-        self._do(Find(text, max(0, index), by < 0))
+        """From what was found, or is being looked for: two quick presses are two jumps; else from what is in sight."""
+        index: int | None = None
+        if self._found is None and not self._finding:
+            top = self.scroll_offset.y
+            bottom = min(len(self._page.lines), top + self.scrollable_content_region.height)
+            index = bottom if by < 0 else max(0, top - 1)
+        self._numbered += 1
+        self._do(Find(text, index, by < 0, self._moved, self._numbered))
 
     def _do(self, command: Command) -> None:
         if self._reader is not None:
@@ -133,6 +145,8 @@ class LogView(ScrollView, can_focus=True):
             return
         offset, following = self.scroll_offset.y, self._following
         self._asked = False
+        self._moved += page.shift
+        self._answered = max(self._answered, page.answered)
         if self._found is not None:
             self._found += page.shift
         self._show(page)
