@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from app.tui.bindings import bindings
+from app.tui.widgets.fitted_columns import fit_columns
 from app.tui.widgets.label import Label
 from engine.format import amount, count, moment, printable, score, size
 from engine.store.views import CheckpointRow
@@ -70,8 +71,7 @@ class CheckpointTable(DataTable[Text]):
         at = self.current
         self._states = _states(rows)
         self.clear(columns=True)
-        for name in HEAD:
-            self.add_column(Text(name, justify="right" if name in _RIGHT else "left"))
+        fit_columns(self, HEAD, self.rows_as_text, left=[name for name in HEAD if name not in _RIGHT])
         for saved in self._states:
             cells = (
                 Text(cell, justify="right" if name in _RIGHT else "left")

@@ -10,6 +10,7 @@ from textual.widgets import DataTable
 
 from app.tui.bindings import bindings
 from app.tui.states import sparkline
+from app.tui.widgets.fitted_columns import fit_columns
 from app.tui.widgets.label import Label
 from engine.class_report import best_evaluation
 from engine.format import amount, count, number, printable, score
@@ -81,8 +82,7 @@ class ScoresView(Vertical):
         self._best = best_evaluation(rows)
         table = self.query_one(Evaluations)
         table.clear(columns=True)
-        for name in self.head:
-            table.add_column(Text(name, justify="left" if name in ("", "split") else "right"))
+        fit_columns(table, self.head, self.rows, left=("", "split"))
         for row, cells in zip(rows, self.rows, strict=True):
             best, split, *numbers = (Text(cell, justify="right") for cell in cells)
             best.stylize("bold")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from run_page import on_run
-from textual.widgets import DataTable
 
 from app.tui.app import ReeltopApp
 from app.tui.screens.confirm import Confirm
+from app.tui.widgets.checkpoint_table import CheckpointTable
 from app.tui.widgets.label import Label
 from engine.pins import pin_of
 from engine.store.database import Store
@@ -28,9 +28,9 @@ def folders(workspace: Workspace, runs: dict[str, int]) -> dict[int, Path]:
     return made
 
 
-async def _open(app: ReeltopApp, pilot: Any, settled: Callable, run_id: int) -> DataTable:
+async def _open(app: ReeltopApp, pilot: Any, settled: Callable, run_id: int) -> CheckpointTable:
     await on_run(app, pilot, settled, run_id, "checkpoints")
-    table = app.screen.query_one("CheckpointTable", DataTable)
+    table = app.screen.query_one(CheckpointTable)
     await settled(pilot, lambda: app.focused is table)
     return table
 
@@ -48,6 +48,11 @@ async def test_checkpoints_tell_size_score_and_which_is_the_best(
         await settled(pilot, lambda: table.row_count == 2)
         assert [str(cell) for cell in table.get_row_at(0)][:5] == ["best", "2", "199", "0.5678", "64 MiB"]
         assert str(table.get_row_at(1)[0]) == "best until then"
+        rows = table._shown
+        table.show(())
+        table.show(rows)  # at once, not when it comes to measuring
+        first, *_ = table.ordered_columns
+        assert (first.width, first.auto_width) == (len("best until then"), False)
         assert "2 checkpoints, 128 MiB" in str(app.screen.query_one(".checkpoint-status", Label).content)
 
 
