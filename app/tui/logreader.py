@@ -132,7 +132,8 @@ class LogReader:
                     place, note = self._find(find)
                     found = found if place is None else place
                     self._answered = find.number
-        empty = "the log is empty" if tail.path.exists() else "no log yet"
+        where = printable("/".join(tail.path.parts[-3:-1]))
+        empty = "the log is empty" if tail.path.exists() else f"no log in {where}"
         state = (empty, tail.size)
         if changed or state != self._told:
             self._told = state

@@ -83,7 +83,7 @@ async def test_a_log_that_cannot_be_read_says_why_and_is_shown_when_it_can(
         log = app.screen.query_one(LogView)
         await settled(pilot, lambda: "cannot be read: [Errno 21] Is a directory" in log.render_line(0).text)
         path.rmdir()
-        await settled(pilot, lambda: "no log yet" in log.render_line(0).text)
+        await settled(pilot, lambda: f"no log in runs/{path.parent.name}" in log.render_line(0).text)
 
 
 async def test_speed_learning_rate_and_gradient_are_a_line_below_the_charts_where_there_is_room(
