@@ -133,9 +133,8 @@ class AdversarialWeightPerturbation:
     @contextmanager
     def perturbed(self, gradient: Gradient | None = None) -> Iterator[None]:
         """Within: every matrix is perturbed. After: all are restored to the last bit."""
-        moved = [matrix for matrix in self.matrices if matrix.grad is not None]
-        with _restored(moved), torch.no_grad():
-            for matrix in moved:
+        with _restored(self.matrices), torch.no_grad():
+            for matrix in self.matrices:
                 reach = self.eps * torch.linalg.vector_norm(matrix)
                 matrix.add_(_along(_clean_gradient(matrix, self.total), reach))
             with torch.enable_grad():
@@ -162,8 +161,8 @@ def _restored(weights: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def _clean_gradient(weight: Tensor, total: Sum) -> Tensor:
-    assert weight.grad is not None
-    return total(weight.grad.clone())
+    # A process that has no video of a small last batch has no gradient, and takes part in the sum all the same.
+    return total(torch.zeros_like(weight) if weight.grad is None else weight.grad.clone())
 
 
 def _along(gradient: Tensor, length: float | Tensor) -> Tensor:

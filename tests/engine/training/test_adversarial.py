@@ -138,6 +138,35 @@ def test_weights_come_back_even_when_the_pass_fails(make: Callable[[Toy], Attack
         assert torch.equal(weight, before[name])
 
 
+@pytest.mark.parametrize("kind", ["fgm", "pgd", "awp"])
+def test_a_process_without_videos_stands_at_the_point_of_the_others(kind: str) -> None:
+    toy, idle = toy_with_gradients(), Toy()
+    theirs = {id(mine): weight.grad for mine, weight in zip(idle.parameters(), toy.parameters(), strict=True)}
+    summed: list[Tensor] = []
+
+    def total_of(weights: list[nn.Parameter]) -> Callable[[Tensor], Tensor]:
+        order = iter(weights)
+
+        def total(gradient: Tensor) -> Tensor:
+            other = theirs[id(next(order))]
+            assert other is not None
+            summed.append(gradient)
+            return gradient + other
+
+        return total
+
+    settings = Adversarial.model_validate({"kind": kind, "eps": 0.1, "steps": 1})
+    expected = make_attack(settings, toy.table, list(toy.parameters()), lambda gradient: gradient)
+    matrices = [idle.table.weight, idle.layer.weight] if kind == "awp" else [idle.table.weight]
+    attack = make_attack(settings, idle.table, list(idle.parameters()), total_of(matrices))
+    assert expected is not None
+    assert attack is not None
+    with expected.perturbed(toy.table_gradient), attack.perturbed(never):
+        for mine, weight in zip(idle.parameters(), toy.parameters(), strict=True):
+            torch.testing.assert_close(mine, weight)
+    assert len(summed) == len(matrices)
+
+
 @pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("make", ATTACKS, ids=["fgm", "pgd", "awp"])
 def test_a_gradient_without_direction_perturbs_nothing(value: float, make: Callable[[Toy], Attack]) -> None:
