@@ -312,7 +312,7 @@ class ChartGrid(Vertical, can_focus=True):
         async with self.batch():
             for chart in charts[len(keys) :]:
                 await chart.remove()
-            new = [MetricChart(key, from_zero=self._over_time) for key in keys[len(charts) :]]
+            new = [MetricChart(key, from_zero=self._over_time, asked=True) for key in keys[len(charts) :]]
             await cells.mount_all(new)
         for chart, key in zip([*charts, *new], keys, strict=False):
             chart.show_key(key)

@@ -49,7 +49,9 @@ class MetricChart(Container):
             self.chart = chart
             self.x = x
 
-    def __init__(self, key: str, *, widget_id: str | None = None, from_zero: bool = False) -> None:
+    def __init__(
+        self, key: str, *, widget_id: str | None = None, from_zero: bool = False, asked: bool = False
+    ) -> None:
         super().__init__(id=widget_id, classes="panel")
         self.key = key
         self.look = Look()
@@ -61,6 +63,7 @@ class MetricChart(Container):
         self._cursor: float | None = None
         self._note = ""
         self._drawn: object = None
+        self._asked = asked
 
     def compose(self) -> ComposeResult:
         yield Label("", classes="chart-empty dim")
@@ -68,7 +71,7 @@ class MetricChart(Container):
 
     def on_mount(self) -> None:
         self.border_title = Content(printable(self.key))
-        self._say("no points yet")
+        self._say(self._emptiness)
 
     @property
     def points_wanted(self) -> int:
@@ -119,6 +122,7 @@ class MetricChart(Container):
     def show(self, series: Series | None, note: str = "") -> None:
         """Show a series, or that there is none; `note` is put in the lower edge."""
         self._whole, self._note = series, note
+        self._asked = self._asked or bool(note)
         if series is None:
             self._part = None
             self.show_summary(None)
@@ -205,6 +209,10 @@ class MetricChart(Container):
     def _unit(self) -> str:
         return self._clock.unit(self.look.axis, over_time=self._over_time)
 
+    @property
+    def _emptiness(self) -> str:
+        return "loading" if self._whole is None and self._asked else "no points yet"
+
     def _say(self, text: str) -> None:
         for label in self.query(Label):  # none any more once it is being taken away
             label.update(text)
@@ -220,7 +228,7 @@ class MetricChart(Container):
         self.set_class(visible, "-drawn")
         self._tell()
         if not visible:
-            self._say("no points yet" if fits or not points else "")
+            self._say(self._emptiness if fits or not points else "")
             return
         state = (tuple(points), self.look, self._own_clock, self._y_window, self._cursor)
         if points and self._drawn != state:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from run_page import on_run
+from textual.app import App, ComposeResult
 from textual.widgets import Input, TabbedContent
 
 from app.tui.app import ReeltopApp
@@ -15,11 +16,12 @@ from app.tui.widgets.chart_grid import ChartGrid
 from app.tui.widgets.config_form import ConfigForm
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
+from app.tui.widgets.metric_chart import MetricChart
 from app.tui.widgets.overview import _written
 from app.tui.widgets.run_table import RunTable
 from app.tui.widgets.scores_view import _course
 from app.tui.widgets.top_bar import TopBar
-from engine.store.views import EvaluationRow
+from engine.store.views import EvaluationRow, Series
 from engine.workspace import Workspace
 
 
@@ -168,3 +170,17 @@ async def test_the_column_that_is_sorted_by_keeps_its_name_beside_the_arrow(
         await settled(
             pilot, lambda: "l1mic▼ l1 mac l2 mic" in app.screen.query_one(RunTable).render_line(0).text
         )
+
+
+async def test_a_chart_claims_to_have_no_points_only_when_it_was_told_so(settled: Callable) -> None:
+    class One(App[None]):
+        def compose(self) -> ComposeResult:
+            yield MetricChart("train/loss", asked=True)
+
+    app = One()
+    async with app.run_test(size=(60, 20)) as pilot:
+        chart = app.query_one(MetricChart)
+        told = chart.query_one(Label)
+        await settled(pilot, lambda: str(told.content) == "loading")
+        chart.show(Series("train/loss", "step", (), 0))
+        await settled(pilot, lambda: str(told.content) == "no points yet")
