@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 STRETCH_SECONDS = 5.0
 _MOST = 240
@@ -28,6 +28,21 @@ class History:
         if value is not None:
             self._sum += value
             self._count += 1
+
+    def fill(self, points: Iterable[tuple[float, float]], now: float | None = None) -> None:
+        """Put measurements of others, each with its age in seconds, before the own ones, which stay as they are."""
+        present = int((time.monotonic() if now is None else now) // STRETCH_SECONDS)
+        own = self._stretch if self._stretch is not None else present
+        first = own - len(self._means)
+        stretches: dict[int, list[float]] = {}
+        for age, value in points:
+            stretch = int(((time.monotonic() if now is None else now) - age) // STRETCH_SECONDS)
+            if first - (_MOST - len(self._means)) <= stretch < first:
+                stretches.setdefault(stretch, []).append(value)
+        if stretches:
+            self._stretch = own
+            before = [stretches.get(stretch) for stretch in range(first - 1, min(stretches) - 1, -1)]
+            self._means.extendleft(None if values is None else sum(values) / len(values) for values in before)
 
     def values(self, most: int) -> list[float | None]:
         """The newest means, at most so many, oldest first."""

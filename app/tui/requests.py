@@ -1,5 +1,6 @@
 """What a screen may ask of the store: each request is a value that answers itself with plain data."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from engine.store.lineage import Lineage
     from engine.store.live import Health, Standing
     from engine.workspace import Workspace
+
+_PAST_SECONDS = 1200  # as much as a tile can show
 
 
 class Request(Protocol):
@@ -76,6 +79,28 @@ class HealthOfRuns:
         from engine.store.live import health
 
         return health(store)
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePast:
+    """What runs have measured of their machine in the last minutes: by series, times and values."""
+
+    every: ClassVar[float] = 3600.0
+
+    run_ids: tuple[int, ...]
+
+    def answer(self, store: "Store") -> "dict[str, tuple[tuple[float, float], ...]]":
+        from engine.store.queries import metric_summaries, series
+
+        first = int(time.time()) - _PAST_SECONDS
+        found: dict[str, tuple[tuple[float, float], ...]] = {}
+        for run_id in self.run_ids:
+            for known in metric_summaries(store, run_id):
+                if known.axis == "time" and known.key.startswith(("system/", "gpu")):
+                    past = series(store, run_id, known.key, max_points=_PAST_SECONDS, first_step=first)
+                    points = ((point.time, point.value) for point in past.points if point.value is not None)
+                    found[known.key] = (*found.get(known.key, ()), *points)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

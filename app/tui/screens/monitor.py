@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from platform import node
 from typing import TYPE_CHECKING, cast
 
 from textual import on
@@ -11,11 +12,12 @@ from textual.events import ScreenResume
 from textual.widgets import OptionList
 
 from app.tui.bindings import bindings
-from app.tui.requests import LiveRuns, Page, Request, SeriesOf, Standings, Summaries, WaitingRuns
+from app.tui.requests import LiveRuns, MachinePast, Page, Request, SeriesOf, Standings, Summaries, WaitingRuns
 from app.tui.screens.queue_actions import QueueActions
 from app.tui.screens.run_actions import Target
 from app.tui.states import GLYPHS, title
 from app.tui.widgets.alert_line import AlertLine
+from app.tui.widgets.gpu_panel import Past
 from app.tui.widgets.label import Label
 from app.tui.widgets.live_list import LiveList
 from app.tui.widgets.log_view import LogView
@@ -62,6 +64,7 @@ class Monitor(QueueActions):
         self._emptiness: tuple[bool, bool, bool] | None = None
         self._shown: RunRow | None = None
         self._stopped: RunRow | None = None
+        self._past_of: tuple[int, ...] | None = None  # runs whose measurements of the machine are wanted
 
     def compose_body(self) -> ComposeResult:
         yield Label(_TOO_SMALL, widget_id="too-small")
@@ -100,6 +103,8 @@ class Monitor(QueueActions):
             charts = self.query(MetricChart)
             wanted += [SeriesOf(run.id, chart.key, chart.points_wanted) for chart in charts]
             wanted.append(Summaries(run.id))
+        if self._past_of:
+            wanted.append(MachinePast(self._past_of))
         if self._live:
             wanted.append(Standings(tuple(other.id for other in self._live)))
         return wanted
@@ -111,6 +116,8 @@ class Monitor(QueueActions):
                 self._know_stopped(live.runs)
                 live.show(self._live)
                 self.query_one(Machine).show_runs(self._live)
+                if self._past_of is None and self.reeltop.replay is None:  # those that were there at the begin
+                    self._past_of = tuple(run.id for run in self._live if run.host in (None, node()))
                 self._follow()
             case WaitingRuns():
                 self.query_one(WaitList).show(self._waiting)
@@ -130,6 +137,9 @@ class Monitor(QueueActions):
                     for chart in self.query(MetricChart):
                         chart.show_summary(summaries.get(chart.key))
                     self.query_one(RatesLine).show(summaries)
+            case MachinePast():
+                self._past_of = ()
+                self.query_one(Machine).show_past(cast(Past, value))
             case Standings():
                 self.query_one(LiveList).show_standings(cast("Mapping[int, Standing]", value))
             case SeriesOf(run_id=run_id, key=key):

@@ -1,6 +1,7 @@
 """A tile for each GPU: load, memory, power, temperature, clocks, the last minutes, and whose it is."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -14,6 +15,8 @@ from engine.store.views import RunRow
 
 if TYPE_CHECKING:
     from engine.telemetry import GpuProcess, GpuSample
+
+Past = Mapping[str, Sequence[tuple[float, float]]]  # by series, times and values
 
 _SIMULATED = "SIMULATED: a replayed trace, not this machine"
 _SHARE = 0.35  # of the screen's height
@@ -55,6 +58,16 @@ class GpuPanel(Label):
                 self.update(Content.styled(text, "$foreground-muted"))
             return
         self._draw()
+
+    def show_past(self, past: Past) -> None:
+        """Put what runs have measured before the own history."""
+        now = time.time()
+        for key, points in past.items():
+            index, _, name = key.removeprefix("gpu").partition("/")
+            if name == "util" and index.isdecimal():
+                self._loads.setdefault(int(index), History()).fill((now - at, value) for at, value in points)
+        if self._gpus:
+            self._draw()
 
     def on_resize(self) -> None:
         if self._gpus:

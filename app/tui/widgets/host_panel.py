@@ -1,11 +1,13 @@
 """The machine: CPU, memory, disk and network, and where there is room their last minutes."""
 
+import time
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from app.tui.history import History, trace
 from app.tui.states import bar
+from app.tui.widgets.gpu_panel import Past
 from app.tui.widgets.label import Label
 from engine.format import size
 
@@ -43,6 +45,22 @@ class HostPanel(Label):
             ("io", _sum(host.disk_read_per_s, host.disk_written_per_s)),
         ):
             self._past[name].add(value)
+        self._draw()
+
+    def show_past(self, past: Past, ram_total: int) -> None:
+        """Put what runs have measured before the own history; memory is a share of `ram_total` bytes."""
+        now = time.time()
+        for name, keys, unit in (
+            ("cpu", ("system/cpu",), 1.0),
+            ("ram", ("system/ram_gib",), 100 * 2**30 / max(1, ram_total)),
+            ("net", ("system/net_received_mb_s", "system/net_sent_mb_s"), 1e6),
+            ("io", ("system/disk_read_mb_s", "system/disk_written_mb_s"), 1e6),
+        ):
+            sums: dict[float, float] = {}
+            for key in keys:
+                for at, value in past.get(key, ()):
+                    sums[at] = sums.get(at, 0.0) + value * unit
+            self._past[name].fill((now - at, value) for at, value in sums.items())
         self._draw()
 
     def on_resize(self) -> None:

@@ -8,7 +8,7 @@ from textual.containers import Container
 from textual.message import Message
 
 from app.tui.troubles import one_line
-from app.tui.widgets.gpu_panel import GpuPanel
+from app.tui.widgets.gpu_panel import GpuPanel, Past
 from app.tui.widgets.host_panel import HostPanel
 from engine.errors import ReeltopError
 from engine.store.views import RunRow
@@ -81,6 +81,13 @@ class Machine(Container):
     def show_runs(self, runs: tuple[RunRow, ...]) -> None:
         """The live runs, to name who holds a GPU."""
         self._runs = runs
+
+    def show_past(self, past: Past) -> None:
+        """What runs have measured of this machine, for the histories: they begin before the screen was opened."""
+        import psutil
+
+        self.query_one(GpuPanel).show_past(past)
+        self.query_one(HostPanel).show_past(past, psutil.virtual_memory().total)
 
     def on_machine_sampled(self, message: Sampled) -> None:
         self.query_one(GpuPanel).show(message.gpus, message.problem, message.simulated, self._runs)
