@@ -29,8 +29,12 @@ def export_runs(
     """
     wanted = [name.strip() for name in (columns or "").split(",") if name.strip()]
     chosen = format_of("" if out == STDOUT else out, form)
+    from engine.store.tables import require_columns
+
+    store = open_store(workspace)
+    require_columns(store, wanted)
     try:
-        export = export_of(open_store(workspace), filters, sort, wanted)
+        export = export_of(store, filters, sort, wanted)
     except FilterError as error:
         pointer = f"\n  {printable(filters)}\n  {' ' * error.position}^" if filters else ""
         raise ReeltopError(f"{error}{pointer}") from None

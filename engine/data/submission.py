@@ -69,7 +69,7 @@ def score_files(result: Path, truth: Path) -> HierarchicalScores:
     true = _true_codes(truth)
     predicted = read_submission(result)
     if missing := [video for video in true if video not in predicted]:
-        raise DataError(f"{result}: {_some(missing)} of {truth} missing; predict every video")
+        raise DataError(f"{result}: {_some(missing)} missing that {truth} has; predict every video")
     if unknown := [video for video in predicted if video not in true]:
         raise DataError(
             f"{result}: {_some(unknown)} not in {truth}; score against the truth of the same split"

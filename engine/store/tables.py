@@ -87,6 +87,19 @@ def matching_ids(store: Store, text: str, sort: str) -> tuple[int, ...]:
         return tuple(listing.ordered_ids(store, connection, text, sort))
 
 
+def require_columns(store: Store, columns: Sequence[str]) -> None:
+    """Refuse columns that would stay empty because no run has such a key.
+
+    Raises:
+        FilterError: naming the first of them.
+    """
+    with store.connection() as connection:
+        keys = KnownKeys(connection)
+        for column in columns:
+            if _query(column, keys) is None:
+                raise unknown_key(column, keys, 0, "columns")
+
+
 def cells_of(
     connection: Connection, run_ids: Sequence[int], columns: Sequence[str]
 ) -> dict[int, dict[str, Value]]:

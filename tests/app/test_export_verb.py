@@ -106,6 +106,13 @@ def test_markdown_keeps_its_cells_whatever_is_in_them(reeltop: Call) -> None:
     ]
 
 
+def test_a_column_that_no_run_has_is_told_and_nothing_is_written(reeltop: Call) -> None:
+    code, _, err = reeltop("export", "--out", "odd.csv", "--columns", "id,nmae")
+    assert code == 2
+    assert err == "error: columns: no run has `nmae`: did you mean `name`?\n"
+    assert not Path("odd.csv").exists()
+
+
 def test_no_runs_are_a_head_alone(reeltop: Call) -> None:
     assert reeltop("export", "name=none", "--columns", "id,name")[1] == "id,name\n"
     assert json.loads(reeltop("export", "name=none", "--format", "json")[1]) == []
