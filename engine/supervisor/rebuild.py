@@ -111,7 +111,8 @@ def _manifests(workspace: Workspace) -> tuple[list[tuple[Path, Mapping[str, Any]
             manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
             int(manifest["id"])
         except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            problems.append(f"{folder.name}: no usable {MANIFEST_FILE} ({error}): left out")
+            reason = error.strerror if isinstance(error, OSError) else error
+            problems.append(f"{folder.name}: no usable {MANIFEST_FILE} ({reason}): left out")
             continue
         found.append((folder, manifest | {"directory": folder.relative_to(workspace.root).as_posix()}))
     return sorted(found, key=lambda pair: int(pair[1]["id"])), problems

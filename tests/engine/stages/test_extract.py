@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ from engine.data.features import FeatureStore, FeatureWriter
 from engine.data.frames import FrameFolder, Preprocess
 from engine.errors import DataError
 from engine.models.checkpoint import load_classifier, load_spec
+from engine.models.vision import FrameEncoder
 from engine.recorder import StopRequested
 from engine.records import Artifact, Progress, Resumed
+from engine.stages.extract import _Embedding
+from engine.training.device import Compute
 
 MODEL = {"vision": "models/sample/clip"}
 
@@ -228,3 +232,33 @@ def test_a_run_without_a_vision_tower_is_refused_as_one(new_run: NewRun, feature
     tower = max((trained.directory / "checkpoints").iterdir()).relative_to(world).as_posix()
     with pytest.raises(DataError, match="holds no vision tower; name a contrast run"):
         new_run("extract", model=MODEL, inputs={"vision": tower}).go()
+
+
+def test_a_batchs_embeddings_are_waited_for_when_the_next_batch_is_on_its_way() -> None:
+    log: list[str] = []
+
+    class Embedded:
+        def __init__(self, batch: int) -> None:
+            self.batch = batch
+
+        def to(self, _dtype: torch.dtype) -> "Embedded":
+            return self
+
+        def cpu(self) -> "Embedded":
+            log.append(f"wait {self.batch}")
+            return self
+
+        def numpy(self) -> np.ndarray:
+            return np.full((2, 1), self.batch, np.float16)
+
+    def encoder(pixels_NCHW: torch.Tensor) -> Embedded:
+        batch = int(pixels_NCHW.flatten()[0])
+        log.append(f"send {batch}")
+        return Embedded(batch)
+
+    embedding = _Embedding(cast(FrameEncoder, encoder), 2, Compute(torch.device("cpu"), "fp32"))
+    arrived = [
+        part for batch in range(3) for part in embedding.add([torch.full((2, 3, 4, 4), batch).byte()])
+    ] + embedding.rest()
+    assert log == ["send 0", "send 1", "wait 0", "send 2", "wait 1", "wait 2"]
+    assert [int(part[0, 0]) for part in arrived] == [0, 1, 2]
