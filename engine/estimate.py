@@ -1,5 +1,6 @@
 """What a planned run will take: parameters, device memory, time. Arithmetic only: nothing is loaded or fetched."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ GPU_RATE_FP32 = 40e12
 CPU_RATE = 50e9
 _FRAME_SECONDS = 1.2e-3  # of one CPU, to read, decode and resize a frame
 _START_SECONDS = 5.0  # to start a process and load models and data
+_STEP_SECONDS = 0.02  # of one step, however small
+_EPOCH_SECONDS = 0.5  # to evaluate and to write a checkpoint, however small
 _LIBRARIES = {
     True: 1.0 * 2**30,
     False: 0.6 * 2**30,
@@ -91,7 +94,10 @@ def _estimate(workspace: Workspace, history: "_History", run: NewRun, described:
 
 def _time(config: Mapping[str, Any], load: Workload) -> float:
     """Seconds from start to end: workers decode beside the device, without any the run decodes before it."""
-    compute = load.operations / _rate(config)
+    training = config.get("training", {})
+    epochs = training.get("epochs", 0)
+    steps = epochs * math.ceil(load.videos / training.get("batch_size", 1))
+    compute = max(load.operations / _rate(config), steps * _STEP_SECONDS) + epochs * _EPOCH_SECONDS
     workers = config["data"]["workers"]
     decode = load.frames * _FRAME_SECONDS / max(1, workers)
     return _START_SECONDS + float(max(compute, decode) if workers else compute + decode)

@@ -265,3 +265,11 @@ def test_time_comes_from_an_earlier_run_of_the_same_work_or_is_scaled_from_one_a
     assert other.from_run is None
     assert only(workspace, store, FINETUNE, "gpus=1").from_run is None
     assert asdict(same)["memory"] > 0
+
+
+def test_many_epochs_over_few_videos_are_reckoned_by_their_number(workspace: Workspace) -> None:
+    store = Store.open(workspace.store_url)
+    short, long = (only(workspace, store, FINETUNE, f"training.epochs={epochs}") for epochs in (1, 401))
+    assert short.seconds is not None
+    assert long.seconds is not None
+    assert long.seconds - short.seconds > 100
