@@ -144,7 +144,7 @@ def test_a_process_without_videos_stands_at_the_point_of_the_others(kind: str) -
     theirs = {id(mine): weight.grad for mine, weight in zip(idle.parameters(), toy.parameters(), strict=True)}
     summed: list[Tensor] = []
 
-    def total_of(weights: list[nn.Parameter]) -> Callable[[Tensor], Tensor]:
+    def total_of(weights: list[Tensor]) -> Callable[[Tensor], Tensor]:
         order = iter(weights)
 
         def total(gradient: Tensor) -> Tensor:

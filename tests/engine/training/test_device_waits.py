@@ -67,11 +67,11 @@ def two_stream() -> nn.Module:
     return TwoStreamClassifier(text, frame_size=16, classes=4, video_layers=1, cross_layers=1, vision=vision)
 
 
-class Calls(TorchDispatchMode):
+class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Names of the operations that are carried out."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: list[str] = []
 
     def __torch_dispatch__(
@@ -90,7 +90,8 @@ def test_attacked_classifiers_read_nothing_back(make: Callable[[], Any]) -> None
         return F.cross_entropy(model(here, leaf_BFV), here.labels_B)
 
     def gradient() -> Tensor:
-        return torch.autograd.grad(loss(), model.word_embeddings.weight)[0]
+        found: Tensor = torch.autograd.grad(loss(), model.word_embeddings.weight)[0]
+        return found
 
     with Calls() as calls:
         frames_BFV = model.embed_frames(here)
