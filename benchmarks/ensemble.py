@@ -15,10 +15,10 @@ from app.tui.app import ReeltopApp
 from app.tui.screens.ensemble import Ensemble
 from app.tui.screens.ensemble_work import Loaded
 from engine.data.taxonomy import Taxonomy
-from engine.ensembling import Rescorer, coordinate_weights
-from engine.members import Member
-from engine.validation import Aligned
-from engine.weighing import Gathered, weigh
+from engine.ensemble.members import Member
+from engine.ensemble.search import Rescorer, coordinate_weights
+from engine.ensemble.validation import Aligned
+from engine.ensemble.weighing import Gathered, weigh
 from engine.workspace import Workspace
 
 KEYS = 40

@@ -8,10 +8,10 @@ from textual.content import Content
 from app.tui import ensembles
 from app.tui.ensemble_lines import MemberLine, lines_of_members
 from app.tui.weights import Key, Weights
-from engine.ensemble_text import SEARCH_NAMES
+from engine.ensemble.text import SEARCH_NAMES
 
 if TYPE_CHECKING:
-    from engine.weighing import Gathered, Weighed
+    from engine.ensemble.weighing import Gathered, Weighed
 
 
 @dataclass

@@ -25,8 +25,8 @@ class Candidate:
 
 def candidates(store: "Store", role: str) -> tuple[Candidate, ...]:
     """What can be given in a role: the newest finished runs first, then those that have not ended."""
-    from engine.planning import stages_of_role
-    from engine.relaunch import reference_to
+    from engine.planning.pipeline import stages_of_role
+    from engine.planning.relaunch import reference_to
     from engine.store.queries import list_runs
 
     found: list[RunRow] = []

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from textual.content import Content
 
 from app.tui.columns import fit
-from engine.ensemble_text import shown_name
+from engine.ensemble.text import shown_name
 from engine.format import printable, score
 
 if TYPE_CHECKING:
-    from engine.weighing import Gathered, Weighed
+    from engine.ensemble.weighing import Gathered, Weighed
 
 Levels = tuple[tuple[float, float], ...]
 _FULL = "█"

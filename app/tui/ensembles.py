@@ -9,14 +9,14 @@ from app.tui.ensemble_lines import Levels, levels_text
 from app.tui.states import bar, state_label, title
 from app.tui.weights import Key
 from app.tui.widgets.ensemble_view import gain_text, honest_text
-from engine.ensemble_text import SEARCH_NAMES
+from engine.ensemble.text import SEARCH_NAMES
 from engine.format import printable, score
 from engine.store.views import RunDetail, Status
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
+    from engine.ensemble.weighing import Gathered, Weighed
     from engine.store.database import Store
-    from engine.weighing import Gathered, Weighed
 
 _MOST_NOTES = 5
 
@@ -141,9 +141,9 @@ def queue_ensemble(
     Raises:
         ReeltopError: a run is gone, or its data set is.
     """
-    from engine.ensemble_plan import ensemble_config
+    from engine.ensemble.plan import ensemble_config
+    from engine.planning.submit import plan_config, submit
     from engine.store.queries import run_detail
-    from engine.submit import plan_config, submit
 
     chosen = [
         (key, weight) for key, weight in zip(members, weights, strict=True) if weight or kind in SEARCH_NAMES

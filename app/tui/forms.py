@@ -15,8 +15,8 @@ from engine.workspace import Workspace
 if TYPE_CHECKING:
     from engine.config.base import StageConfig
     from engine.config.fields import FieldSpec
-    from engine.estimate import Estimate
-    from engine.relaunch import Similar
+    from engine.planning.estimate import Estimate
+    from engine.planning.relaunch import Similar
     from engine.store.database import Store
     from engine.store.views import NewRun, RunRow
 
@@ -175,7 +175,7 @@ def plan_form(workspace: Workspace, store: "Store", stage: str, values: dict[str
 
 def plan_pipeline(workspace: Workspace, store: "Store", path: Path, values: Mapping[str, str]) -> Plan:
     """What the runs of a pipeline would be."""
-    from engine.submit import check_data, plan_file
+    from engine.planning.submit import check_data, plan_file
 
     try:
         overrides = shlex.split(values.get("set", ""))
@@ -200,7 +200,7 @@ def estimates_of(workspace: Workspace, store: "Store", runs: "Sequence[NewRun]")
     Raises:
         RunError: a run that they build on was deleted meanwhile.
     """
-    from engine.estimate import estimate_plan
+    from engine.planning.estimate import estimate_plan
 
     return estimate_plan(workspace, store, runs[:_MOST_ESTIMATED])
 
@@ -247,8 +247,8 @@ def _planned(
     matrix: Mapping[str, tuple[str, ...]],
     first: "StageConfig",
 ) -> Plan:
-    from engine.relaunch import last_similar
-    from engine.submit import check_data, plan_config
+    from engine.planning.relaunch import last_similar
+    from engine.planning.submit import check_data, plan_config
 
     runs = tuple(run for config in configs for run in plan_config(workspace, store, config))
     check_data(workspace, runs)

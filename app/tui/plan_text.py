@@ -11,7 +11,7 @@ from engine.format import duration, printable, score, setting, size
 from engine.store.views import NewRun, RunRow
 
 if TYPE_CHECKING:
-    from engine.estimate import Estimate
+    from engine.planning.estimate import Estimate
 
 _MOST_LINES = 12  # runs, or differences, in words
 _HEAD = "bold $text-accent"

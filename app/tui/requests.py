@@ -11,7 +11,7 @@ from engine.store.views import ClassScore, MetricSummary, Queue, RunDetail, RunP
 if TYPE_CHECKING:
     from engine.comparison import Comparison
     from engine.confusions import Confusions
-    from engine.ensemble_result import EnsembleResult
+    from engine.ensemble.result import EnsembleResult
     from engine.store.database import Store
     from engine.store.lineage import Lineage
     from engine.store.live import Health, Standing
@@ -232,7 +232,7 @@ class EnsembleOf:
     run_id: int
 
     def answer(self, store: "Store") -> "EnsembleResult":
-        from engine.ensemble_result import ensemble_result
+        from engine.ensemble.result import ensemble_result
 
         return ensemble_result(self.workspace, store, self.run_id)
 

@@ -37,7 +37,7 @@ def run_demo(workspace: Workspace, *, as_json: bool = False) -> int:
 
 def prepare(workspace: Workspace, store: "Store") -> tuple[list[int], set[int]]:
     """Make what is missing and queue the sample pipeline; ids of its runs, and of those that were finished before."""
-    from engine.submit import plan_file, submit
+    from engine.planning.submit import plan_file, submit
 
     _run_two_at_a_time()
     copy_configs(workspace.configs)
@@ -62,7 +62,7 @@ def _run_two_at_a_time() -> None:
 
 def _print_best(workspace: Workspace, store: "Store", ids: Sequence[int]) -> None:
     """What the ensemble is worth, and where the submission file is, below the table of all runs."""
-    from engine.ensemble_result import read_report
+    from engine.ensemble.result import read_report
     from engine.store.queries import run_detail
 
     for run_id in ids:

@@ -9,7 +9,7 @@ from engine.format import count, duration, printable, size
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
-    from engine.estimate import Estimate
+    from engine.planning.estimate import Estimate
     from engine.store.database import Store
     from engine.store.views import NewRun
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def show_plan(workspace: Workspace, store: "Store", planned: Sequence["NewRun"], *, as_json: bool) -> None:
     """Print the plan; nothing is queued, and neither data nor models have to be there."""
     from engine.config.document import dump_yaml
-    from engine.estimate import estimate_plan
+    from engine.planning.estimate import estimate_plan
 
     estimates = estimate_plan(workspace, store, planned)
     levels = levels_of(planned)
@@ -137,8 +137,8 @@ def _speed(rate: float | None) -> str:
 
 def _assumptions(estimates: Sequence["Estimate"]) -> list[str]:
     """What the numbers rest on, as far as they were not measured here."""
-    from engine.estimate import CPU_RATE, GPU_RATE
-    from engine.workload import MEAN_FRAMES
+    from engine.planning.estimate import CPU_RATE, GPU_RATE
+    from engine.planning.workload import MEAN_FRAMES
 
     lines = []
     assumed = dict.fromkeys(part for estimate in estimates for part in estimate.assumed)

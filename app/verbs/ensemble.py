@@ -22,13 +22,13 @@ def ensemble_runs(
         ConfigError: the weights are not usable.
         RunError: a reference names no run.
     """
-    from engine.ensemble_plan import check_classifies, ensemble_config, member_names
-    from engine.ensemble_result import ensemble_result
+    from engine.ensemble.plan import check_classifies, ensemble_config, member_names
+    from engine.ensemble.result import ensemble_result
+    from engine.planning.submit import plan_config, submit
     from engine.store.database import Store
     from engine.store.queries import run_detail, run_row
     from engine.store.runs import find_run
     from engine.store.views import Status
-    from engine.submit import plan_config, submit
 
     store = Store.open(workspace.store_url)
     asked = [parse_reference("members", reference) for reference in references]
@@ -80,7 +80,7 @@ def parse_weights(text: str, members: Sequence[str]) -> dict[str, Any]:
 
 def print_report(report: dict[str, Any]) -> None:
     """Members beside the ensemble, its honest estimate, and how sure it is."""
-    from engine.ensemble_text import report_lines, report_table
+    from engine.ensemble.text import report_lines, report_table
 
     head, rows = report_table(report)
     print()

@@ -22,11 +22,11 @@ def predict_file(workspace: Workspace, reference: str, annotations: Path, out: P
         DataError: there is no annotations file.
     """
     from engine.config.stages import PredictConfig
+    from engine.planning.submit import plan_config, submit
     from engine.store.database import Store
     from engine.store.queries import artifact_of, checkpoint_of, run_detail, run_row
     from engine.store.runs import find_run
     from engine.store.views import Status
-    from engine.submit import plan_config, submit
 
     store = Store.open(workspace.store_url)
     model_id = find_run(store, reference)

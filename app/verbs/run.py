@@ -30,9 +30,9 @@ def queue(
     as_json: bool,
 ) -> int:
     """Queue what a config file describes; the exit code."""
+    from engine.planning.submit import plan_file, submit
     from engine.store.database import Store
     from engine.store.queries import run_row
-    from engine.submit import plan_file, submit
 
     store = Store.open(workspace.store_url)
     planned = plan_file(workspace, store, config, overrides, name, fresh=fresh)

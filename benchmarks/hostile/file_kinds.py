@@ -22,8 +22,8 @@ from engine.data.feature_zips import FeatureZip, scan_feature_zip
 from engine.data.features import FeatureStore
 from engine.data.frames import FrameFolder, Preprocess, decode
 from engine.data.predictions import Predictions
-from engine.ensemble_result import read_report
-from engine.ensemble_text import report_lines, report_table
+from engine.ensemble.result import read_report
+from engine.ensemble.text import report_lines, report_table
 from engine.errors import DataError
 from engine.records import ClassScores
 from engine.store.database import Store

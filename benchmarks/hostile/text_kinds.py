@@ -13,11 +13,11 @@ from engine.config.load import config_hash, flatten, load_file, plain
 from engine.data.annotations import load_annotations
 from engine.data.categories import load_categories
 from engine.data.submission import score_files
+from engine.planning.submit import plan_file
 from engine.store.database import Store
 from engine.store.queries import list_runs
 from engine.store.runs import create_runs
 from engine.store.views import NewRun
-from engine.submit import plan_file
 from engine.workspace import Workspace
 
 

@@ -16,14 +16,14 @@ from engine.config.stages import EnsembleConfig
 from engine.data.predictions import write_predictions
 from engine.data.submission import write_submission
 from engine.data.taxonomy import Taxonomy
-from engine.ensemble_report import REPORT_FILE, log_report, scored_report, unscored_report
-from engine.ensembling import SEARCHED, equal_weights, searched, weighted_mean
+from engine.ensemble.members import Member, find_members
+from engine.ensemble.predictions import classified, taxonomy_of, validation_of
+from engine.ensemble.report import REPORT_FILE, log_report, scored_report, unscored_report
+from engine.ensemble.search import SEARCHED, equal_weights, searched, weighted_mean
+from engine.ensemble.validation import Aligned, aligned
 from engine.errors import ConfigError
-from engine.member_predictions import classified, taxonomy_of, validation_of
-from engine.members import Member, find_members
 from engine.stages.context import RunContext
 from engine.training.device import choose_compute
-from engine.validation import Aligned, aligned
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ import pytest
 
 from engine.data.sample import make_sample
 from engine.data.tiny_models import make_tiny_models
+from engine.planning.submit import plan_file
 from engine.store.database import Store
 from engine.store.queries import run_row
 from engine.store.runs import create_runs
 from engine.store.views import Status
-from engine.submit import plan_file
 from engine.workspace import Workspace
 
 CONFIG = """\

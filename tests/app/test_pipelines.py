@@ -9,11 +9,11 @@ import pytest
 
 from app import cli
 from app.verbs.dry_run import graph, levels_of
+from engine.planning.submit import plan_file
 from engine.store.database import Store
 from engine.store.queries import list_runs
 from engine.store.runs import transition
 from engine.store.views import NewInput, NewRun, Status
-from engine.submit import plan_file
 from engine.workspace import Workspace
 
 CONFIGS = Path(__file__).parents[2] / "configs"

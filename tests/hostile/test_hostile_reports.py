@@ -11,7 +11,7 @@ from trying import named, try_inputs
 from benchmarks.hostile import archives, reports
 from benchmarks.hostile.file_kinds import FILE_KINDS, LEARNED_KINDS
 from engine.confusions import read_confusions
-from engine.ensemble_result import read_report
+from engine.ensemble.result import read_report
 from engine.errors import DataError
 from engine.linear_saving import load_text_classifier
 from engine.records import decode as decoded

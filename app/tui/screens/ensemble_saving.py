@@ -11,7 +11,7 @@ from app.tui.requests import Detail, Request
 from app.tui.screens.ask import Ask
 from app.tui.screens.ensemble_work import EnsembleWork
 from app.tui.widgets.ensemble_panel import EnsemblePanel
-from engine.ensemble_text import report_table
+from engine.ensemble.text import report_table
 from engine.format import printable
 from engine.store.views import RunDetail
 

@@ -12,8 +12,8 @@ from app.tui import troubles
 from app.tui.screens.base import ReeltopScreen
 
 if TYPE_CHECKING:
-    from engine.ensemble_plan import Candidate
-    from engine.weighing import Gathered, Weighed
+    from engine.ensemble.plan import Candidate
+    from engine.ensemble.weighing import Gathered, Weighed
 
 _BETWEEN_PROGRESS = 0.1
 
@@ -89,7 +89,7 @@ class EnsembleWork(ReeltopScreen):
         workspace, feed = self.reeltop.workspace, self.reeltop.feed
 
         def work() -> Message:
-            from engine.weighing import gather
+            from engine.ensemble.weighing import gather
 
             told = _Seldom(lambda done, total, name: self.post_message(Loading(asked, done, total, name)))
             gathered = gather(workspace, feed.store(), run_ids, told)
@@ -103,7 +103,7 @@ class EnsembleWork(ReeltopScreen):
         """Score members under weights."""
 
         def work() -> Message:
-            from engine.weighing import weigh
+            from engine.ensemble.weighing import weigh
 
             return Scored(asked, weigh(gathered, weights))
 
@@ -113,7 +113,7 @@ class EnsembleWork(ReeltopScreen):
         """Resample the videos for an interval."""
 
         def work() -> Message:
-            from engine.weighing import given_report
+            from engine.ensemble.weighing import given_report
 
             return Sure(asked, given_report(gathered, weights))
 
@@ -123,7 +123,7 @@ class EnsembleWork(ReeltopScreen):
         """Search for weights until found or stopped."""
 
         def work() -> Message:
-            from engine.weighing import search_report
+            from engine.ensemble.weighing import search_report
 
             told = _Seldom(lambda share: self.post_message(Searching(kind, share)))
 
@@ -155,7 +155,7 @@ class EnsembleWork(ReeltopScreen):
         feed = self.reeltop.feed
 
         def work() -> Message:
-            from engine.ensemble_plan import candidates
+            from engine.ensemble.plan import candidates
 
             return Candidates(candidates(feed.store()))
 

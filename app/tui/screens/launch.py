@@ -92,7 +92,7 @@ class Launch(LaunchPlanning):
         """A form with the config of a run, under a free name."""
 
         def made(store: "Store") -> "StageConfig":
-            from engine.relaunch import config_again
+            from engine.planning.relaunch import config_again
 
             return config_again(store, run_id)
 
@@ -102,7 +102,7 @@ class Launch(LaunchPlanning):
         """A form of a finetune run that starts from a run's checkpoint."""
 
         def made(store: "Store") -> "StageConfig":
-            from engine.relaunch import finetune_from
+            from engine.planning.relaunch import finetune_from
 
             return finetune_from(store, run_id, which)
 

@@ -18,7 +18,7 @@ from engine.errors import StoreError
 from engine.format import printable
 
 if TYPE_CHECKING:
-    from engine.estimate import Estimate
+    from engine.planning.estimate import Estimate
     from engine.store.database import Store
     from engine.store.views import NewRun
 
@@ -78,7 +78,7 @@ class LaunchPlanning(LaunchActions):
         workspace = self.reeltop.workspace
 
         def queue(store: "Store") -> str:
-            from engine.submit import submit
+            from engine.planning.submit import submit
 
             ids = submit(workspace, store, runs)
             shown = [

@@ -14,7 +14,7 @@ from app.tui.columns import fit
 from app.tui.screens.dialog import Dialog
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
-from engine.ensemble_plan import Candidate
+from engine.ensemble.plan import Candidate
 from engine.format import moment, printable, score
 
 _EMPTY = (

@@ -116,7 +116,9 @@ class Monitor(QueueActions):
                 self._know_stopped(live.runs)
                 live.show(self._live)
                 self.query_one(Machine).show_runs(self._live)
-                if self._past_of is None and self.reeltop.replay is None:  # those that were there at the begin
+                if (
+                    self._past_of is None and self.reeltop.replay is None
+                ):  # those that were there at the begin
                     self._past_of = tuple(run.id for run in self._live if run.host in (None, node()))
                 self._follow()
             case WaitingRuns():
@@ -249,7 +251,9 @@ class Monitor(QueueActions):
         if run is None:
             self.query_one(LogView).follow(None)
         elif self._shown is None or run.id != self._shown.id:
-            for chart, key in zip(self.query(MetricChart), _CURVES.get(run.stage, (LOSS, SCORE)), strict=True):
+            for chart, key in zip(
+                self.query(MetricChart), _CURVES.get(run.stage, (LOSS, SCORE)), strict=True
+            ):
                 chart.show_key(key)
                 chart.show(None, f"{GLYPHS[run.status]} {title(run)}")
             self.query_one(RatesLine).show({})

@@ -152,7 +152,7 @@ class PickInput(ModalScreen[str | None]):
         self._note()
 
     def _note(self) -> None:
-        from engine.planning import stages_of_role
+        from engine.planning.pipeline import stages_of_role
 
         stages = " or ".join(stages_of_role(self._role))
         if not self._all:

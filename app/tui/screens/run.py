@@ -30,7 +30,7 @@ from engine.store.views import ClassScore, RunDetail, RunRow, Series, Status
 
 if TYPE_CHECKING:
     from engine.confusions import Confusions
-    from engine.ensemble_result import EnsembleResult
+    from engine.ensemble.result import EnsembleResult
     from engine.store.lineage import Lineage
 
 _FOCUS = {

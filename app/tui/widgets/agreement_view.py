@@ -12,7 +12,7 @@ from app.tui.widgets.label import Label
 from engine.format import printable
 
 if TYPE_CHECKING:
-    from engine.weighing import Gathered
+    from engine.ensemble.weighing import Gathered
 
 MEASURES = {
     "same answers": "share of the videos",

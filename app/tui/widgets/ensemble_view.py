@@ -15,11 +15,11 @@ from app.tui.ensemble_lines import (
     member_line,
 )
 from app.tui.widgets.label import Label
-from engine.ensemble_text import SEARCH_NAMES, report_lines, report_table
+from engine.ensemble.text import SEARCH_NAMES, report_lines, report_table
 from engine.format import printable, score
 
 if TYPE_CHECKING:
-    from engine.ensemble_result import EnsembleResult
+    from engine.ensemble.result import EnsembleResult
 
 _KINDS = {
     "equal": "equal weights",

@@ -13,7 +13,7 @@ from app.tui.columns import fit
 from engine.format import printable, score
 
 if TYPE_CHECKING:
-    from engine.agreement import ClassFixes
+    from engine.ensemble.agreement import ClassFixes
 
 _NUMBERS = 7 + 6 + 7 + 17  # cells of the columns beside the class
 

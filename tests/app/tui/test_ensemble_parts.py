@@ -15,8 +15,8 @@ from app.tui.weights import Weights
 from app.tui.widgets import fixes_view
 from app.tui.widgets.ensemble_view import EnsembleView
 from app.tui.widgets.label import Label
-from engine.agreement import ClassFixes
-from engine.ensemble_result import EnsembleResult
+from engine.ensemble.agreement import ClassFixes
+from engine.ensemble.result import EnsembleResult
 
 KEYS = ((1,), (2, 3))
 

@@ -12,7 +12,7 @@ from ensemble_world import TAXONOMY, finished, truth, validation_folder
 from sklearn.metrics import f1_score
 from textual.widgets import Input
 
-import engine.weighing
+import engine.ensemble.weighing
 from app.tui.app import ReeltopApp
 from app.tui.screens.ask import Ask
 from app.tui.screens.ensemble import Ensemble
@@ -188,13 +188,13 @@ async def test_the_last_member_with_a_weight_keeps_it(
 async def test_while_members_are_read_nobody_is_told_that_there_are_none(
     workspace: Workspace, members: list[int], settled: Settled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, gather = threading.Event(), engine.weighing.gather
+    read, gather = threading.Event(), engine.ensemble.weighing.gather
 
     def waiting(*args: Any) -> Any:
         assert read.wait(20)
         return gather(*args)
 
-    monkeypatch.setattr(engine.weighing, "gather", waiting)
+    monkeypatch.setattr(engine.ensemble.weighing, "gather", waiting)
     app = ReeltopApp(workspace, supervise=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, lambda: app.opened)
@@ -372,7 +372,7 @@ def test_the_screen_and_what_it_computes_with_import_nothing_heavy() -> None:
     code = (
         "import sys, app.tui.screens.ensemble\n"
         "print([name for name in ('numpy', 'torch', 'pandas', 'sklearn', 'pydantic') if name in sys.modules])\n"
-        "import engine.weighing, engine.ensemble_result\n"
+        "import engine.ensemble.weighing, engine.ensemble.result\n"
         "print([name for name in ('torch', 'transformers', 'pandas', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

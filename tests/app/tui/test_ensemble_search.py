@@ -8,7 +8,7 @@ import pytest
 from ensemble_page import Settled, opened, scored, screen, shown, three_members, weights
 
 from app.tui.app import ReeltopApp
-from engine.ensembling import SEARCHES
+from engine.ensemble.search import SEARCHES
 from engine.store.database import Store
 from engine.workspace import Workspace
 

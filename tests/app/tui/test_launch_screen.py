@@ -120,7 +120,7 @@ async def test_a_full_disk_while_queueing_is_a_line_and_the_interface_stays(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("engine.submit.submit", fail)
+    monkeypatch.setattr("engine.planning.submit.submit", fail)
     app = ReeltopApp(launched, supervise=False)
     async with app.run_test(size=(140, 45)) as pilot:
         await opened(app, pilot, settled, "sample/extract.yaml")

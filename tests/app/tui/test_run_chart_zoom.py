@@ -127,7 +127,5 @@ async def test_the_mouse_points_zooms_and_drags(charts: Callable, runs: dict[str
             (MouseMove, at[0] + 3, 3, 1),
             (MouseUp, at[0] + 3, 0, 1),
         ):
-            page.app.screen._forward_event(
-                kind(plot, x, at[1], dx, 0, button, False, False, False, x, at[1])
-            )
+            page.app.screen._forward_event(kind(plot, x, at[1], dx, 0, button, False, False, False, x, at[1]))
         await page.until(lambda: page.drawing().x_limits[0] < low)

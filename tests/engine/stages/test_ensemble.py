@@ -117,7 +117,7 @@ def test_the_second_ensemble_of_the_same_members_needs_no_forward_pass(
     one = deep(new_run, features)
     first = ensemble(new_run, [best_member(one)], weights={"kind": "equal"})
     monkeypatch.setattr(
-        "engine.member_predictions.classify", lambda *_, **__: pytest.fail("classified again")
+        "engine.ensemble.predictions.classify", lambda *_, **__: pytest.fail("classified again")
     )
     second = ensemble(new_run, [best_member(one)], weights={"kind": "equal"})
     a, b = (Predictions.open(run.directory / "artifacts" / "predictions") for run in (first, second))

@@ -11,7 +11,7 @@ from engine.config.load import load_stage, validate_as
 from engine.config.pipeline import PipelineConfig
 from engine.errors import ConfigError
 from engine.format import printable
-from engine.planning import Known, Member, plan_pipeline, plan_run
+from engine.planning.pipeline import Known, Member, plan_pipeline, plan_run
 from engine.store.views import NewInput, NewRun
 from engine.workspace import Workspace
 
@@ -43,7 +43,7 @@ def plan_file(
     """
     document = read_document(path)
     if "runs" in document.data:
-        from engine.reuse import mark_reused
+        from engine.planning.reuse import mark_reused
 
         pipeline = validate_as(PipelineConfig, document)
         experiment = name or pipeline.name

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ensemble_text import SEARCH_NAMES, shown_name
-from engine.ensembling import Rescorer, bootstrap, interval
-from engine.members import Member
+from engine.ensemble.members import Member
+from engine.ensemble.search import Rescorer, bootstrap, interval
+from engine.ensemble.text import SEARCH_NAMES, shown_name
 from engine.metrics import HierarchicalScores
 
 log = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ class _Unscored(msgspec.Struct):
 
 
 class _Report(msgspec.Struct):
-    """A report with scores, as `engine.ensemble_report` writes it."""
+    """A report with scores, as `engine.ensemble.report` writes it."""
 
     weights: str
     members: list[_Scored]
@@ -63,7 +63,7 @@ class _Report(msgspec.Struct):
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """The report (see `engine.ensemble_report`) and the submission's path in the workspace; None where not written."""
+    """The report (see `engine.ensemble.report`) and the submission's path in the workspace; None where not written."""
 
     report: dict[str, Any] | None = None
     submission: str | None = None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.config.load import flatten
 from engine.errors import RunError
-from engine.shapes import UnknownModelError
+from engine.planning.shapes import UnknownModelError
+from engine.planning.workload import Described, Workload, reduced, workload
 from engine.store.views import NewRun, RunRow, Status
-from engine.workload import Described, Workload, reduced, workload
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -13,17 +13,17 @@ from engine.config.load import load_stage, plain
 from engine.config.stages import PretrainTasks
 from engine.data.quick_count import count_classes, count_videos
 from engine.data.taxonomy import Taxonomy
-from engine.estimate import CPU_RATE, Estimate, estimate_plan
 from engine.models.checkpoint import ClassifierSpec
 from engine.models.dual_encoder import DualEncoder
 from engine.models.pretraining import SingleStreamPretraining
 from engine.models.vision import FrameEncoder
+from engine.planning.estimate import CPU_RATE, Estimate, estimate_plan
+from engine.planning.submit import plan_file
+from engine.planning.workload import Described, workload
 from engine.store.database import Store
 from engine.store.models import Run
 from engine.store.runs import create_runs, now, transition
 from engine.store.views import NewRun, Status
-from engine.submit import plan_file
-from engine.workload import Described, workload
 from engine.workspace import Workspace
 
 CODES = [f"{group:02}{leaf:02}" for group in range(3) for leaf in range(4)]

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError, RunError
+from engine.planning.submit import plan_file, submit
 from engine.store.database import Store
 from engine.store.queries import list_runs
 from engine.store.runs import create_runs
 from engine.store.views import NewInput, NewRun
-from engine.submit import plan_file, submit
 from engine.workspace import Workspace
 
 EXTRACT = "stage: extract\nmodel: {vision: models/clip}\n"

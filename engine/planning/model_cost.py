@@ -3,7 +3,7 @@
 Operations are floating-point multiplications and additions of a forward pass.
 """
 
-from engine.shapes import TextShape, VisionShape, attention_parameters, feed_forward_parameters
+from engine.planning.shapes import TextShape, VisionShape, attention_parameters, feed_forward_parameters
 
 
 def linear_parameters(inputs: int, outputs: int) -> int:

@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.agreement import Agreement, ClassFixes, agreement, class_fixes
 from engine.config.stages import EnsembleConfig
 from engine.data.predictions import Predictions
-from engine.ensemble_plan import check_classifies
-from engine.ensemble_report import scored_report
-from engine.ensembling import Watch, searched
+from engine.ensemble.agreement import Agreement, ClassFixes, agreement, class_fixes
+from engine.ensemble.members import Member, find_members
+from engine.ensemble.plan import check_classifies
+from engine.ensemble.report import scored_report
+from engine.ensemble.search import Watch, searched
+from engine.ensemble.validation import Aligned, aligned, written_validation
 from engine.errors import DataError, ReeltopError, RunError
 from engine.format import printable
-from engine.members import Member, find_members
 from engine.metrics import HierarchicalScores
 from engine.store.database import Store
 from engine.store.queries import run_detail
 from engine.store.views import RunDetail, Status
 from engine.supervisor.needs import output_of
 from engine.supervisor.rows import Source
-from engine.validation import Aligned, aligned, written_validation
 from engine.workspace import Workspace
 
 _RESAMPLES = 200
@@ -164,7 +164,7 @@ def weigh(gathered: Gathered, weights: Sequence[float]) -> Weighed:
 
 
 def given_report(gathered: Gathered, weights: Sequence[float]) -> dict[str, Any]:
-    """The report of an ensemble run (see `engine.ensemble_report`) on given weights: how sure their score is."""
+    """The report of an ensemble run (see `engine.ensemble.report`) on given weights: how sure their score is."""
     scorer = gathered.aligned.scorer
     weights_M = np.asarray(weights, np.float64)
     predicted_N = scorer.predict(weights_M)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.predictions import Predictions
-from engine.ensembling import Rescorer
+from engine.ensemble.members import Member, MemberRun
+from engine.ensemble.search import Rescorer
 from engine.errors import DataError
-from engine.members import Member, MemberRun
 
 
 @dataclass(frozen=True)

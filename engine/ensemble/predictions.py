@@ -17,13 +17,13 @@ from engine.data.annotations import AnnotationTable, load_annotations
 from engine.data.predictions import Predictions, write_predictions
 from engine.data.splits import split_rows
 from engine.data.taxonomy import Taxonomy
+from engine.ensemble.members import Member, MemberRun
+from engine.ensemble.validation import other_classes, written_validation
 from engine.errors import DataError
-from engine.members import Member, MemberRun
 from engine.models.checkpoint import WEIGHTS_FILE, load_classifier, load_spec
 from engine.stages.context import RunContext
 from engine.training.device import Compute
 from engine.training.meter import Speed
-from engine.validation import other_classes, written_validation
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from engine.planning.submit import plan_file, submit
 from engine.store.database import Store
 from engine.store.models import Artifact, Checkpoint, Run
 from engine.store.queries import list_runs, run_detail, run_row
 from engine.store.runs import delete_run, now, transition
 from engine.store.views import NewRun, Status
-from engine.submit import plan_file, submit
 from engine.workspace import Workspace
 
 FILES = {

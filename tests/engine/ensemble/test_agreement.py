@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from engine.agreement import agreement, class_fixes
 from engine.data.taxonomy import Taxonomy
+from engine.ensemble.agreement import agreement, class_fixes
 
 TAXONOMY = Taxonomy.from_codes(
     [f"{top:02}{leaf:02}" for top in range(3) for leaf in range(4)], {"0001": "cats"}

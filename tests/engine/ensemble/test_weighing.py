@@ -9,15 +9,15 @@ from ensemble_world import TAXONOMY, finished, truth, validation_folder
 
 from engine.data.predictions import Predictions, write_predictions
 from engine.data.taxonomy import Taxonomy
-from engine.ensemble_plan import candidates, ensemble_config
-from engine.ensemble_result import ensemble_result
-from engine.ensembling import SEARCHES
+from engine.ensemble.plan import candidates, ensemble_config
+from engine.ensemble.result import ensemble_result
+from engine.ensemble.search import SEARCHES
+from engine.ensemble.weighing import Gathered, gather, given_report, search_report, weigh
 from engine.errors import ConfigError, DataError
 from engine.metrics import hierarchical_scores
 from engine.store.database import Store
 from engine.store.queries import predicting_runs, run_detail
 from engine.store.runs import delete_run
-from engine.weighing import Gathered, gather, given_report, search_report, weigh
 from engine.workspace import Workspace
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine import model_cost, shapes
 from engine.data.quick_count import count_classes, count_videos
-from engine.model_cost import cross_layer_operations, frame_operations, layer_operations
-from engine.shapes import TextShape, UnknownModelError, VisionShape
+from engine.planning import model_cost, shapes
+from engine.planning.model_cost import cross_layer_operations, frame_operations, layer_operations
+from engine.planning.shapes import TextShape, UnknownModelError, VisionShape
 from engine.workspace import Workspace
 
 # As the challenge's data: 12 of 32 frames are there on average, and texts fill two thirds of 256 tokens in batches

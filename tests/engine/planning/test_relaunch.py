@@ -8,8 +8,8 @@ import pytest
 from engine.config.load import plain
 from engine.config.stages import STAGES, FinetuneConfig
 from engine.errors import ConfigError, RunError
-from engine.planning import Known, Member, plan_run
-from engine.relaunch import config_again, finetune_from, free_name, last_similar, reference_to
+from engine.planning.pipeline import Known, Member, plan_run
+from engine.planning.relaunch import config_again, finetune_from, free_name, last_similar, reference_to
 from engine.store.database import Store
 from engine.store.queries import run_row
 from engine.store.runs import create_runs, delete_run, transition

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from engine.data.taxonomy import Taxonomy
-from engine.ensembling import (
+from engine.ensemble.search import (
     SEARCHED,
     SEARCHES,
     Rescorer,
