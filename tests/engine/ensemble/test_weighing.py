@@ -142,7 +142,7 @@ def test_a_run_that_classifies_nothing_or_is_not_done_is_no_member(
     found = gathered(workspace, store, waiting, other)
     assert found.data is None
     assert "waiting is queued: only finished runs can be members" in found.notes[0]
-    assert "is a pretrain run, which classifies nothing" in found.notes[1]
+    assert "is of stage pretrain, which classifies nothing" in found.notes[1]
     with pytest.raises(DataError, match="an ensemble needs members"):
         weigh(found, [])
     assert predicting_runs(store) == ()

@@ -218,7 +218,7 @@ def test_an_input_of_the_wrong_kind_is_told_before_anything_is_queued(
 @pytest.mark.parametrize(
     ("which", "settings", "told"),
     [
-        ("best", "", "a pretrain run has no best checkpoint; name last or epoch-N"),
+        ("best", "", "pretrain runs have no best checkpoint; name last or epoch-N"),
         ("epoch-9", "", "trains for 8 epochs"),
         ("epoch-5", "checkpoints: {every_epochs: 2}", "saves every 2 epochs"),
         ("epoch-5", "", "set its checkpoints.keep to 4 or more"),
