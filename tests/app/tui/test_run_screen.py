@@ -123,7 +123,7 @@ async def test_packages_are_a_list_among_the_settings_and_a_number_in_the_overvi
     async with app.run_test(size=(120, 40)) as pilot:
         await on_run(app, pilot, settled, runs["model-3"])
         _, _, right = app.screen.query_one(Overview).query(Label)
-        assert "packages       3, listed on the tab Config" in str(right.content)
+        assert "packages            3, listed on the tab Config" in str(right.content)
         await pilot.press("right_square_bracket")
         tree = app.screen.query_one("#config-tree", Tree)
         await settled(pilot, lambda: "numpy  2.4.1" in tree_lines(tree))
@@ -161,8 +161,8 @@ async def test_settings_and_scores_stand_side_by_side_where_there_is_room(
         await on_run(app, pilot, settled, runs["model-3"])
         _, left, right = app.screen.query_one(Overview).query(Label)
         await settled(pilot, lambda: left.region.height > 5 and right.region.x > left.region.x)
-        assert "train/loss     1.006  (0.8739 to 6.341)" in str(left.content)
-        assert "training.lr.text 5e-05" in str(right.content)
+        assert "train/loss      1.006  (0.8739 to 6.341)" in str(left.content)
+        assert "training.lr.text    5e-05" in str(right.content)
         await pilot.resize_terminal(80, 24)
         await settled(pilot, lambda: right.region.x == left.region.x and right.region.y > left.region.y)
 
