@@ -3,17 +3,16 @@
 import math
 from collections.abc import Sequence
 
-from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from app.tui.bindings import bindings
 from app.tui.columns import fit
 from app.tui.widgets.label import Label
+from app.tui.widgets.marked_tree import MarkedTree
 from app.tui.widgets.scores_view import NO_EVALUATION, NO_EVALUATION_YET
 from engine.class_report import ORDERS, ClassLine, Mistake, class_lines, ordered, parent_of
 from engine.confusions import Confusions
@@ -27,16 +26,12 @@ _MOST_MISTAKES = 8
 HEAD = ["level", "class", "name", "precision", "recall", "f1", "videos", "mistakes", "most taken for"]
 
 
-class ClassTree(Tree[str]):
+class ClassTree(MarkedTree[str]):
     """Keys of the tree of classes."""
 
     BINDINGS = bindings("classes")
     BINDING_GROUP_TITLE = "Classes"
-
-    def render_label(self, node: TreeNode[str], base_style: Style, style: Style) -> Text:
-        """What cannot be opened gets the blanks of an arrow, so that the columns stand below each other."""
-        label = super().render_label(node, base_style, style)
-        return label if node.allow_expand else Text.assemble("  ", label)
+    ALIGNED = True
 
     def action_order(self) -> None:
         """The next order."""
@@ -189,7 +184,7 @@ class ClassesView(Vertical):
 
 
 _HEADING = Text(
-    f"{'  class':<{_NAME_CELLS + 2}}{'f1':>6}   {'prec':>5} {'recall':>6} {'videos':>7} {'wrong':>6}  most taken for",
+    f"{'   class':<{_NAME_CELLS + 3}}{'f1':>6}   {'prec':>5} {'recall':>6} {'videos':>7} {'wrong':>6}  most taken for",
     style="dim",
 )
 

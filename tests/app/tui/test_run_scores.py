@@ -9,6 +9,7 @@ from textual.widgets import DataTable, TabbedContent, Tree
 
 from app.tui.app import ReeltopApp
 from app.tui.widgets.label import Label
+from app.tui.widgets.marked_tree import CURSOR
 from engine.records import Artifact
 from engine.store.database import Store
 from engine.store.ingest import ingest
@@ -80,6 +81,8 @@ async def test_classes_are_a_tree_with_names_and_mistakes_worst_first(
         assert lines[4].startswith("2007 home␛[31mstays 0.55")
         assert lines[-1].startswith("1104 0.83")
         await settled(pilot, lambda: app.focused is tree)
+        await pilot.press("down")
+        await settled(pilot, lambda: [line for line in drawn(app) if CURSOR in line])
         await pilot.press("e")
         place = {}
         for code, f1 in (("2003", "0.42"), ("1104", "0.83")):
