@@ -17,7 +17,7 @@ from engine.config.references import parse_reference, references_of, split_refer
 from engine.config.sweep import cells, suffix
 from engine.errors import ConfigError, RunError
 from engine.format import printable
-from engine.store.views import NewInput, NewRun
+from engine.store.views import NewInput, NewRun, Status
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -235,6 +235,8 @@ def _find_elsewhere(
 ) -> tuple[str, NewInput | None]:
     from engine.store.queries import run_row
     from engine.store.runs import find_run
+    from engine.supervisor.needs import output_of
+    from engine.supervisor.rows import Source
 
     name, which = parse_reference(role, reference)
     try:
@@ -244,7 +246,10 @@ def _find_elsewhere(
         if folder.is_dir():
             return (str(folder) if several else reference), None
         raise RunError(f"inputs.{role}: {error}") from None
-    _check_source(role, reference, run_row(store, run_id).stage)
+    row = run_row(store, run_id)
+    _check_source(role, reference, row.stage)
+    if row.status is Status.FINISHED:  # what it has not written by now it never will
+        output_of(store, Source(role, which, run_id, row.name, row.directory, row.status, deleted=False))
     return reference, NewInput(role, run_id, which)
 
 

@@ -1,5 +1,6 @@
 """From config files to queued runs: pipelines, inputs, overrides, matrices."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from engine.errors import ConfigError, RunError
 from engine.planning.submit import plan_file, submit
 from engine.store.database import Store
+from engine.store.models import Checkpoint
 from engine.store.queries import list_runs
-from engine.store.runs import create_runs
-from engine.store.views import NewInput, NewRun
+from engine.store.runs import create_runs, now, transition
+from engine.store.views import NewInput, NewRun, Status
 from engine.workspace import Workspace
 
 EXTRACT = "stage: extract\nmodel: {vision: models/clip}\n"
@@ -243,3 +245,33 @@ def test_a_checkpoint_that_the_source_will_not_leave_is_told_beforehand(
     else:
         with pytest.raises(ConfigError, match=told):
             plan_file(workspace, store, path)
+
+
+def test_a_checkpoint_that_a_finished_run_has_not_left_is_told_before_it_is_queued(
+    workspace: Workspace, store: Store
+) -> None:
+    (run_id,) = create_runs(store, [NewRun("pretrain", "before", {}, "hash", {}, 1)])
+    for status, after in pairwise((Status.QUEUED, Status.STARTING, Status.FINISHED)):
+        transition(store, run_id, from_={status}, to=after)
+    with store.write() as session:
+        session.add(
+            Checkpoint(
+                run_id=run_id,
+                step=1,
+                epoch=8,
+                kind="epoch",
+                path="checkpoints/8",
+                time=now(),
+                bytes=1,
+                sha256="0",
+            )
+        )
+    path = workspace.root / "finetune.yaml"
+
+    def init(which: str) -> list[NewRun]:
+        overrides = [f"inputs.init=before@{which}", "inputs.features=null"]
+        return plan_file(workspace, store, path, overrides)
+
+    assert init("epoch-8")[0].inputs[0].which == "epoch-8"
+    with pytest.raises(RunError, match=r"inputs.init: run 1 \(before\) has no checkpoint epoch-9"):
+        init("epoch-9")
