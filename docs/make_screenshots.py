@@ -67,7 +67,7 @@ async def take(workspace: Workspace, store: Store, *, fresh: bool) -> None:
                 row.query_one(Input).focus()
         await press(pilot)
         save(app, "launch")
-        await press(pilot, "4")
+        await press(pilot, "escape", "4")
         save(app, "compare")
         await press(pilot, "5")
         save(app, "ensemble")
