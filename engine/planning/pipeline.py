@@ -248,7 +248,7 @@ def _find_elsewhere(
         raise RunError(f"inputs.{role}: {error}") from None
     row = run_row(store, run_id)
     _check_source(role, reference, row.stage)
-    if row.status is Status.FINISHED:  # what it has not written by now it never will
+    if which is not None and row.status is Status.FINISHED:  # what it has not written by now it never will
         output_of(store, Source(role, which, run_id, row.name, row.directory, row.status, deleted=False))
     return reference, NewInput(role, run_id, which)
 
