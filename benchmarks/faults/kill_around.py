@@ -23,7 +23,9 @@ def kill_supervisor(kills: Kills) -> None:
                 world.queue(LOG)
             while not kills.over() and any(not world.row(run_id).status.ended for run_id in world.queued):
                 supervisor = world.start_supervisor()
-                time.sleep(kills.dice.uniform(0.0, 2.0))
+                time.sleep(
+                    kills.dice.uniform(0.0, 2.0)
+                )  # the moment is the experiment: no condition to wait for
                 supervisor.kill()
                 supervisor.wait()
                 world.check_store()
@@ -56,7 +58,7 @@ def kill_interface(kills: Kills) -> None:
         while not kills.over():
             before = len(world.points(run_id))
             interface, screen = open_interface(world)
-            time.sleep(kills.dice.uniform(0.0, 2.5))
+            time.sleep(kills.dice.uniform(0.0, 2.5))  # from its start-up to whole screens
             os.killpg(interface.pid, signal.SIGKILL)
             interface.wait()
             screen.join()
@@ -77,7 +79,7 @@ def kill_all(kills: Kills) -> None:
         interface, screen = open_interface(world)
         until = time.monotonic() + kills.dice.uniform(0.0, 6.0)
         while time.monotonic() < until and not world.row(run_id).status.ended:
-            time.sleep(0.02)
+            time.sleep(0.02)  # until a random moment, or the run's end
         victims = [supervisor.pid, interface.pid]
         holder = world.holder(run_id)
         if holder is not None and holder.alive():

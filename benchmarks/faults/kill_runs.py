@@ -27,11 +27,11 @@ def kill_run(kills: Kills) -> None:
         if kills.made % 3:
             while _content(folder / ACKED) == acked and not world.row(run_id).status.ended:
                 supervisor.tick()
-                time.sleep(0.01)
+                time.sleep(0.01)  # between looks at the file that the stage acknowledges in
         until = time.monotonic() + kills.dice.uniform(0.0, 0.8 if kills.made % 3 else 2.0)
         while time.monotonic() < until and not world.row(run_id).status.ended:
             supervisor.tick()
-            time.sleep(0.01)
+            time.sleep(0.01)  # until a random moment, or the run's end
         if world.row(run_id).status.ended:
             return False
         with contextlib.suppress(ProcessLookupError):
@@ -60,7 +60,7 @@ def kill_checkpoint(kills: Kills) -> None:
                 seen |= {name for name in _names(folder) if name.startswith(".partial")}
             if not seen:
                 supervisor.tick()
-            time.sleep(0.001)
+            time.sleep(0.001)  # a half-written checkpoint is there for milliseconds
         until = time.monotonic() + kills.dice.uniform(0.0, 0.03)
         while time.monotonic() < until:
             pass

@@ -2,9 +2,7 @@
 
 import math
 import os
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, Any
@@ -12,16 +10,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.zips import DAMAGED_ZIP
 from engine.format import brief
 
 # What numpy's own reading of a header lets through besides ValueError.
 _BAD_HEADER = (
     *(SyntaxError, TokenError, TypeError, LookupError, AttributeError, RecursionError, OverflowError),
     *(MemoryError, EOFError),
-)
-_BAD_ZIP = (
-    *(zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, RuntimeError, OverflowError),
-    *(zlib.error, UnicodeDecodeError),
 )
 
 
@@ -64,7 +59,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
                     raise ValueError(f"{brief(entry.filename)}: is cut off")
                 array = np.frombuffer(data, dtype).reshape(shape)
                 arrays[entry.filename.removesuffix(".npy")] = array
-    except _BAD_ZIP as error:
+    except DAMAGED_ZIP as error:
         raise ValueError(f"{path.name}: no .npz file ({brief(str(error))})") from error
     return arrays
 

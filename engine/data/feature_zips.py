@@ -4,10 +4,7 @@ Shapes: n frames of a video, V embedding size.
 """
 
 import logging
-import lzma
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,15 +15,13 @@ from numpy.typing import NDArray
 from engine.data.arrays import read_header
 from engine.data.frames import require_bounded
 from engine.data.regular import raise_starved, require_regular
+from engine.data.zips import DAMAGED_ZIP
 from engine.errors import DataError
 from engine.format import brief
 
 log = logging.getLogger(__name__)
 _MAX_BYTES = 64 << 20
-_BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, NotImplementedError),
-    *(RuntimeError, ValueError, OverflowError),
-)
+_BROKEN = (*DAMAGED_ZIP, OSError, ValueError)
 
 Member = tuple[Path, zipfile.ZipFile, str]
 

@@ -4,7 +4,6 @@ Shapes: n chosen frames, 3 colours, H and W the crop's side; uint8 until the dev
 """
 
 import json
-import lzma
 import math
 import re
 import struct
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from engine.data.regular import raise_starved, require_regular
+from engine.data.zips import DAMAGED_ZIP
 from engine.errors import DataError
 from engine.format import brief, printable
 
@@ -34,18 +34,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _MAX_IMAGE_BYTES = 64 << 20
 _MAX_IMAGE_PIXELS = 64 << 20
 _NUMBER = re.compile(r"([0-9]+)")
-_BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-)
+_BROKEN_ZIP = (*DAMAGED_ZIP, OSError, ValueError)
 _BROKEN_IMAGE = (
     OSError,
     SyntaxError,

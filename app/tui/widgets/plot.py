@@ -1,6 +1,7 @@
 """The drawing itself: axes and lines, and the keys and the mouse that move them."""
 
 from itertools import groupby
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -29,7 +30,7 @@ class Plot(Widget, can_focus=True):
     BINDINGS = bindings("chart")
     BINDING_GROUP_TITLE = "Chart"
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"plot--axis"}  # noqa: RUF012 - as Textual declares it
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"plot--axis"}
     DEFAULT_CSS = """
     Plot { height: 1fr; }
     Plot > .plot--axis { color: $foreground-muted; }

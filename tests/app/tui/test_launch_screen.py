@@ -218,3 +218,24 @@ async def test_choices_that_do_not_fit_a_line_go_on_in_the_next_and_are_clicked_
         assert choice.value == "coordinate"
         await pilot.click(Choice, offset=(20, 2))
         assert choice.value == "coordinate"
+
+
+async def test_a_form_that_is_made_anew_keeps_no_help_of_a_field_that_is_left(
+    workspace: Workspace, settled: Callable
+) -> None:
+    (workspace.configs / "model.yaml").write_text("stage: finetune\nmodel: {vision: models/clip}\n")
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, lambda: app.opened)
+        await pilot.press("3")
+        await settled(pilot, lambda: isinstance(app.screen, Launch) and app.screen.query(Input))
+        form = app.screen.query_one(ConfigForm)
+        help_line = form.query_one("#form-help", Label)
+        form.focus_first()
+        await settled(pilot, lambda: str(help_line.content))
+        first = next(iter(form._rows.values()))
+        await pilot.press("f5")
+        await settled(
+            pilot, lambda: next(iter(form._rows.values())) is not first and not form.has_focus_within
+        )
+        await settled(pilot, lambda: not str(help_line.content))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from charts_page import charts_of
 from run_page import on_run
+from textual.app import App, ComposeResult
 from textual.widgets import TabbedContent
 
 from app.tui.app import ReeltopApp
@@ -22,6 +23,7 @@ from app.tui.widgets.metric_chart import MetricChart
 from engine.records import Metrics
 from engine.store.database import Store
 from engine.store.ingest import ingest
+from engine.store.views import Series
 from engine.workspace import Workspace
 
 
@@ -278,3 +280,31 @@ def test_what_is_remembered_of_charts_is_checked() -> None:
 def _roughness(points: Any) -> float:
     ys = [y for _, y in points if y is not None]
     return sum(abs(one - two) for one, two in pairwise(ys))
+
+
+async def test_charts_appear_all_at_once_and_not_one_alone_before_their_number_is_known(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, runs["model-3"])
+        grid = app.screen.query_one("#charts-grid", ChartGrid)
+        await settled(pilot, lambda: grid._summaries)
+        assert not grid.in_sight
+        app.screen.query_one(TabbedContent).active = "charts"
+        await settled(pilot, lambda: grid.in_sight)
+        assert len(grid.in_sight) == 4
+
+
+async def test_a_chart_claims_to_have_no_points_only_when_it_was_told_so(settled: Callable) -> None:
+    class One(App[None]):
+        def compose(self) -> ComposeResult:
+            yield MetricChart("train/loss", asked=True)
+
+    app = One()
+    async with app.run_test(size=(60, 20)) as pilot:
+        chart = app.query_one(MetricChart)
+        told = chart.query_one(Label)
+        await settled(pilot, lambda: str(told.content) == "loading")
+        chart.show(Series("train/loss", "step", (), 0))
+        await settled(pilot, lambda: str(told.content) == "no points yet")

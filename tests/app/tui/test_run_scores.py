@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from run_page import on_run, tree_lines
+from screen_text import drawn
 from textual.widgets import DataTable, TabbedContent, Tree
 
 from app.tui.app import ReeltopApp
 from app.tui.widgets.label import Label
 from app.tui.widgets.marked_tree import CURSOR
+from app.tui.widgets.scores_view import _course
 from engine.records import Artifact
 from engine.store.database import Store
 from engine.store.ingest import ingest
+from engine.store.views import EvaluationRow
 from engine.workspace import Workspace
 
 NAMES = {"20": "旅行", "11": "food", "2003": "hotels", "2007": "home\x1b[31mstays"}
@@ -20,11 +24,6 @@ CONFUSION = {
     "1": [["20", "11", 304], ["20", "20", 900]],
     "2": [["2007", "2003", 66], ["2003", "2007", 28], ["2003", "1104", 5], ["1104", "1104", 249]],
 }
-
-
-def drawn(app: ReeltopApp) -> list[str]:
-    """The screen, line by line."""
-    return ["".join(part.text for part in strip) for strip in app.screen._compositor.render_strips()]
 
 
 @pytest.fixture
@@ -160,3 +159,9 @@ async def test_a_run_without_evaluations_says_when_they_come(
         for key in ("o", "comma", "full_stop", "e", "c", "w"):
             await pilot.press(key)
         assert "no evaluation yet" in str(app.screen.query_one(".classes-status", Label).content)
+
+
+def test_a_course_of_scores_has_as_many_digits_as_the_table_above_it() -> None:
+    row = EvaluationRow(1, datetime.now(UTC), 44, 1, "val", 0, 2.5, 0.886, ())
+    assert "0.8860 to 0.8860, best 0.8860 at epoch 1" in _course("f1_mean", [0.886], [row]).plain
+    assert "2.5 to 2.5" in _course("loss", [2.5], [row]).plain

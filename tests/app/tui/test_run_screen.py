@@ -12,7 +12,7 @@ from app.tui.app import ReeltopApp
 from app.tui.screens.confirm import Confirm
 from app.tui.screens.run import RunScreen
 from app.tui.widgets.label import Label
-from app.tui.widgets.overview import Overview
+from app.tui.widgets.overview import Overview, _written
 from engine.records import Environment
 from engine.store.database import Store
 from engine.store.ingest import ingest
@@ -312,3 +312,30 @@ async def test_a_tiny_terminal_without_glyphs_or_colours_is_survived(
         await pilot.resize_terminal(20, 5)
         await pilot.pause()
         assert app.is_running
+
+
+async def test_an_ended_run_is_not_said_to_make_anything_yet(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_run(app, pilot, settled, runs["broken"], "scores")
+        told = {
+            "scores": (".courses-text", "this run has made no evaluation"),
+            "classes": (".classes-status", "this run has made no evaluation"),
+            "checkpoints": (".checkpoint-status", "this run has written no checkpoint"),
+        }
+        for tab, (place, text) in told.items():
+            app.screen.query_one(TabbedContent).active = tab
+            await settled(
+                pilot, lambda place=place, text=text: str(app.screen.query_one(place, Label).content) == text
+            )
+
+
+def test_values_of_a_section_stand_below_each_other() -> None:
+    lines = [
+        line.plain for line in _written([("settings", [("seed", "1"), ("training.adversarial.eps", "2")])])
+    ]
+    assert lines[1].index("1") == lines[2].index("2")
+    wide = [line.plain for line in _written([("series", [("模型/损失/training/x", "1"), ("lr", "2")])])]
+    assert wide[1].index("1") + 4 == wide[2].index("2"), "four characters are two cells wide"

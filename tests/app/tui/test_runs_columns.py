@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import new_run
+from screen_text import drawn
 from test_runs_screen import lines, opened, table
 from textual.widgets import Input
 
@@ -15,6 +16,7 @@ from app.tui.columns import chosen_columns, column_of, default_keys, shown, wind
 from app.tui.completion import key_candidates, place_at, quoted, value_candidates
 from app.tui.run_view import View, view_from
 from app.tui.screens.choose_columns import ChooseColumns
+from app.tui.screens.runs import Runs
 from app.tui.screens.views import Views
 from app.tui.widgets.filter_bar import FilterBar
 from app.tui.widgets.label import Label
@@ -310,3 +312,44 @@ async def test_a_remembered_view_that_makes_no_sense_any_more_is_no_dead_end(
         await pilot.press("slash", "escape")
         await settled(pilot, lambda: table(app).matching == 4)
         assert [line.split()[-1] for line in lines(app)] == ["-"] * 4
+
+
+async def test_a_filter_that_is_no_condition_is_told_so_without_a_cut_at_80_columns(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, settled, 4)
+        await pilot.press("slash", *"status=finished baseline", "enter")
+        await settled(pilot, lambda: any("▲" in line for line in drawn(app)))
+        below = drawn(app)[2:4]
+        assert below[0].index("▲") == drawn(app)[1].index("baseline")
+        assert (
+            below[1].strip() == "`baseline` is not `key op value`: write name~word, f1_mean>0.6 or tag=best"
+        )
+        await pilot.press("slash", "ctrl+u", *"sta", "enter")  # a key could begin so: wrong once it is left
+        await settled(pilot, lambda: any("▲ `sta` is not" in line for line in drawn(app)))
+
+
+async def test_tab_stays_in_the_filter_where_no_word_fits_so_that_what_follows_is_typed(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, settled, 4)
+        await pilot.press("slash")
+        bar = app.screen.query_one(FilterBar)
+        await settled(pilot, lambda: bar.completes)
+        await pilot.press(*"stage=x", "tab", *"t")
+        await settled(pilot, lambda: bar.text == "stage=xt")
+        assert isinstance(app.screen, Runs), "t has not asked for tags"
+
+
+async def test_the_column_that_is_sorted_by_keeps_its_name_beside_the_arrow(
+    workspace: Workspace, runs: dict[str, int], settled: Callable
+) -> None:
+    app = ReeltopApp(workspace, supervise=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, settled, 4)
+        app.screen.show_view(View(sort="-l1_micro"))
+        await settled(pilot, lambda: "l1mic▼ l1 mac l2 mic" in table(app).render_line(0).text)

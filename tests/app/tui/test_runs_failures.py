@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pytest
+import screen_text
 from conftest import new_run
 from test_runs_screen import opened, table
 from textual.pilot import Pilot
@@ -100,9 +101,7 @@ async def test_only_what_the_cursor_left_and_where_it_went_is_painted_anew_and_b
         await settled(pilot, lambda: table(app).current.name == "broken")
         await pilot.pause()
         assert set(painted) == {2, 3, 4}
-        shown = [
-            "".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()
-        ]
+        shown = screen_text.drawn(app)
         assert [line for line in shown if "▸" in line and "broken" in line]
         assert not [line for line in shown if "▸" in line and "model-1" in line]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import end, new_run, train
+from screen_text import drawn
 from sqlalchemy import update
 
 from app.tui.app import ReeltopApp
@@ -73,8 +74,7 @@ def _blank(found: re.Match[str]) -> str:
 
 def text_of(app: ReeltopApp) -> str:
     """The screen as it is drawn, without its colours and without the machine's histories, which grow."""
-    lines = ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
-    return "\n".join(_HISTORY.sub(_blank, line).rstrip() for line in lines) + "\n"
+    return "\n".join(_HISTORY.sub(_blank, line).rstrip() for line in drawn(app)) + "\n"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=["80x24", "160x45"])

@@ -67,11 +67,11 @@ def two_stream() -> nn.Module:
     return TwoStreamClassifier(text, frame_size=16, classes=4, video_layers=1, cross_layers=1, vision=vision)
 
 
-class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call] - torch's mode has no types
     """Names of the operations that are carried out."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call] - as above
         self.names: list[str] = []
 
     def __torch_dispatch__(

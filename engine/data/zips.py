@@ -1,0 +1,20 @@
+"""What a damaged or hostile zip raises while it is read: one list, for every archive of a data set or a run."""
+
+import lzma
+import struct
+import zipfile
+import zlib
+
+# `zipfile` has one error of its own, but lets through those of the decompressors and of the headers' numbers and names,
+# NotImplementedError for a compression or version that it does not know, and RuntimeError for encrypted members.
+DAMAGED_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    UnicodeDecodeError,
+)
