@@ -68,7 +68,7 @@ class Plot(Widget, can_focus=True):
         drawing, (width, height) = self._drawing, self.size
         down = max(1, height - (2 if height >= _AXIS_LINES else 1))
         up = y_ticks(drawing, down)
-        gutter = max(_GUTTER, *(len(label) for _, label in up)) + 1
+        gutter = max([_GUTTER, *(len(label) for _, label in up)]) + 1
         across = max(1, width - gutter - 1)
         self._area = gutter + 1, across, down
         plain = plain_glyphs.wanted()
