@@ -5,15 +5,14 @@ import struct
 import zipfile
 import zlib
 
-# `zipfile` has one error of its own, but lets through those of the decompressors and of the headers' numbers and names,
-# NotImplementedError for a compression or version that it does not know, and RuntimeError for encrypted members.
+# `zipfile` has one error of its own, but lets through those of the decompressors and of the headers' numbers and names, and
+# RuntimeError for encrypted members; of its kind is what it raises for a compression or version that it does not know.
 DAMAGED_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
     struct.error,
     EOFError,
-    NotImplementedError,
     RuntimeError,
     OverflowError,
     UnicodeDecodeError,

@@ -64,9 +64,11 @@ def test_without_braille_cells_hold_the_marker_of_their_line() -> None:
     assert picture(dashed, starred, plain=True) == ["****", "...."]
 
 
-def test_where_lines_cross_the_later_one_gives_the_colour() -> None:
-    drawing = Drawing(
-        (line((0, 0), (7, 7)), line((0, 7), (7, 0), style="blue")), (0.0, 7.0), (0.0, 7.0), cursor=None
-    )
+def test_where_lines_share_cells_the_later_one_gives_the_colour() -> None:
+    drawing = Drawing((line((0, 7), (7, 7)), line((4, 6), (7, 6), style="blue")), (0.0, 7.0), (0.0, 7.0))
     cells = painted(drawing, 4, 2, plain=False).cells(0)
-    assert [cell[1] if cell else "" for cell in cells] == ["blue", "blue", "red", "red"]
+    assert cells == [("⠉", "red"), ("⠉", "red"), ("⠛", "blue"), ("⠛", "blue")]
+
+
+def test_a_line_from_far_outside_costs_no_more_than_what_is_seen_of_it() -> None:
+    assert picture(line((-1e15, 7), (7, 7))) == picture(line((0, 7), (7, 7)))
