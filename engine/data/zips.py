@@ -5,8 +5,8 @@ import struct
 import zipfile
 import zlib
 
-# `zipfile` has one error of its own, but lets through those of the decompressors and of the headers' numbers and names, and
-# RuntimeError for encrypted members; of its kind is what it raises for a compression or version that it does not know.
+# `zipfile` has one error of its own, but lets through those of the decompressors and of the headers' numbers and names,
+# and RuntimeError for encrypted members; of its kind is what it raises for a version or compression that it lacks.
 DAMAGED_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
